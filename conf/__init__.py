@@ -1,0 +1,1 @@
+"""The configuration of every command, shipped in the wheel as `tagnet.conf`."""

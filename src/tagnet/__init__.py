@@ -1,0 +1,1 @@
+"""tagnet: train, calibrate and serve multi-label taggers of text."""

@@ -1,0 +1,1 @@
+"""What a transformer has to beat, on the same split."""

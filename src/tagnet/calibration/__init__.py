@@ -1,0 +1,1 @@
+"""Logits to probabilities, probabilities to thresholds, and the rule that joins both."""

@@ -1,0 +1,1 @@
+"""Splits, tokens, batches: from prepared records to what a training step takes."""

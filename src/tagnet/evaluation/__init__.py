@@ -1,0 +1,1 @@
+"""Metrics, intervals, tables, plots and the report."""

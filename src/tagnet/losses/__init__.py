@@ -1,0 +1,1 @@
+"""Multi-label losses, one file each."""

@@ -1,0 +1,1 @@
+"""Records, taxonomy and label space."""

@@ -1,0 +1,1 @@
+"""The straight line from prepared records to a bundle."""
