@@ -1,0 +1,71 @@
+"""Rules: a text bears a tag when it names the tag, one of its aliases, or a tag below it. N records, K tags."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tagnet.records.taxonomy import Taxonomy
+
+_BETWEEN_WORDS = re.compile(r"(?:[^\w+#]|_)+")
+
+
+def plain_words(text: str) -> str:
+    """Words in folded case with one blank between them; + and # stay, for C++ and C# are names.
+
+    >>> plain_words("Natural-Language  Processing, in C++!")
+    'natural language processing in c++'
+    """
+    return _BETWEEN_WORDS.sub(" ", text.casefold()).strip()
+
+
+class RulesBaseline:
+    """Learns nothing: looks for the names that the taxonomy gives, and adds the tags above those it finds.
+
+    The method is the MadeWithML course's but for one thing: names are whole words (with or without a plural s), so
+    that "rl" is not found in "world". With `inside_words` they are found there too, and the course's published scores
+    come out.
+    """
+
+    name = "rules"
+    decides = True
+
+    def __init__(self, inside_words: bool = False) -> None:
+        self._inside_words = inside_words
+
+    def fit(
+        self,
+        texts: Sequence[str],
+        y_NK: NDArray[np.uint8],
+        tags: Sequence[str],
+        taxonomy: Taxonomy | None,
+        seed: int,
+    ) -> None:
+        """Gather the names of each tag, and the tags that come with it; texts and y_NK are not looked at."""
+        column_of = {tag: column for column, tag in enumerate(tags)}
+        self._num_tags = len(tags)
+        self._rules: list[tuple[tuple[str, ...], list[int]]] = []
+        for tag, column in column_of.items():
+            names, columns = [tag], [column]
+            if taxonomy is not None and taxonomy.resolve(tag, aliases=False) is not None:
+                names += taxonomy.aliases_of(tag)
+                columns += [column_of[above] for above in taxonomy.ancestors(tag) if above in column_of]
+            # A name of punctuation alone is no word, and would be found everywhere.
+            patterns = tuple(dict.fromkeys(p for n in names if plain_words(n) for p in self._patterns(plain_words(n))))
+            self._rules.append((patterns, columns))
+
+    def _patterns(self, name: str) -> tuple[str, ...]:
+        return (name,) if self._inside_words else (f" {name} ", f" {name}s ")
+
+    def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """1 where a rule says yes, −1 where none does: (N, K); the decision lies at 0, whatever the frequencies."""
+        scores_NK = np.full((len(texts), self._num_tags), -1.0)
+        for row, text in enumerate(texts):
+            words = f" {plain_words(text)} "
+            for patterns, columns in self._rules:
+                if any(pattern in words for pattern in patterns):
+                    scores_NK[row, columns] = 1.0
+        return scores_NK

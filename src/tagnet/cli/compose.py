@@ -1,0 +1,136 @@
+"""From Hydra's grammar to a checked TrainConfig: the only place, with `cli/train.py`, that knows Hydra."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra import compose, initialize_config_module
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from tagnet.config import TrainConfig, build, leaf_keys
+from tagnet.errors import ConfigError, nearest
+
+_CONFIG_MODULE = "tagnet.conf"
+
+
+def train_config(*overrides: str) -> TrainConfig:
+    """The settings of a run: the defaults of `conf/`, changed by overrides in Hydra's grammar.
+
+    Args:
+        overrides: such as `loss=focal`, `optim.lr=1e-4`, `data.records=projects.json`.
+
+    Raises:
+        ConfigError: a key is unknown or misspelt, also with `+` or `++`; a value is of the wrong type; two settings
+            contradict each other.
+
+    >>> train_config("loss=focal", "run.dir=runs/mine").loss
+    FocalConfig(name='focal', gamma=2.0, alpha=None)
+    >>> train_config("optim.lrr=1e-4")
+    Traceback (most recent call last):
+    tagnet.errors.ConfigError: optim.lrr: there is no such key; did you mean optim.lr?
+    """
+    config = build(TrainConfig, compose_plain(overrides))
+    if config.run.dir is None:
+        stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+        config = replace(config, run=replace(config.run, dir=str(Path("runs") / config.run.name / stamp)))
+    return config
+
+
+def compose_plain(overrides: Sequence[str]) -> dict[str, Any]:
+    """The composed settings as plain nested values, keys checked but not yet types.
+
+    Raises:
+        ConfigError: an override cannot be read, or names an unknown key or option.
+    """
+    checked = check_overrides(overrides)
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_module(config_module=_CONFIG_MODULE, version_base="1.3"):
+            config = compose("train", overrides=checked)
+        plain = OmegaConf.to_container(config, resolve=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(" ".join(str(error).split())) from error
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
+
+
+def check_overrides(overrides: Sequence[str]) -> list[str]:
+    """Refuse unknown keys and options, and say what is left so that Hydra takes it.
+
+    Hydra lets `+key` and `++key` through unchecked, and refuses plain keys with errors that name no neighbour; here
+    all of them are held against the settings' own fields first.
+
+    >>> check_overrides(["loss=focal", "data.columns={title: name}"])
+    ['loss=focal', '++data.columns={title: name}']
+    """
+    groups = config_groups()
+    keys = leaf_keys(TrainConfig)
+    parsed = [_parse(text) for text in overrides]
+    result = [_check(override, groups, keys) for override in parsed]
+    named = {override.key_or_group for override in parsed}
+    if "data.records" in named and "data.taxonomy" not in named:
+        # Somebody's own records have nothing to do with the taxonomy of the records they replace.
+        result.append("++data.taxonomy=null")
+    return result
+
+
+def config_groups() -> dict[str, tuple[str, ...]]:
+    """The groups of `conf/` and their options.
+
+    >>> config_groups()["thresholds"]
+    ('fixed', 'global', 'per_tag', 'plug_in', 'shrunk')
+    """
+    root = files(_CONFIG_MODULE)
+    groups = {}
+    for folder in root.iterdir():
+        if folder.is_dir() and not folder.name.startswith(("_", ".")):
+            names = (Path(file.name) for file in folder.iterdir())
+            groups[folder.name] = tuple(sorted(n.stem for n in names if n.suffix == ".yaml" and n.stem != "base"))
+    return dict(sorted(groups.items()))
+
+
+def to_yaml(plain: dict[str, Any]) -> str:
+    """Composed settings as YAML, in the order in which they are composed."""
+    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+
+
+def _parse(text: str) -> Override:
+    try:
+        return OverridesParser.create().parse_override(text)
+    except HydraException as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ConfigError(
+            f"{text!r}: expected KEY=VALUE in Hydra's grammar; {reason}\n"
+            "Quote values that hold spaces, commas or brackets: 'data.records=\"my file.json\"'"
+        ) from error
+
+
+def _check(override: Override, groups: dict[str, tuple[str, ...]], keys: dict[str, bool]) -> str:
+    key = override.key_or_group
+    text = str(override.input_line)
+    if override.is_delete():
+        raise ConfigError(f"{text}: settings cannot be deleted; give the key another value, such as null")
+    if override.is_sweep_override():
+        raise ConfigError(f"{text}: expected one value for a single run, found several")
+    if key in groups:
+        option = override.value()
+        if option not in groups[key] and not (key == "experiment" and option is None):
+            raise ConfigError(
+                f"{key}={option}: expected one of {', '.join(groups[key])}{nearest(str(option), groups[key])}"
+            )
+        return text.lstrip("+")
+    parent = key.rpartition(".")[0]
+    if key not in keys and not keys.get(parent, False):
+        raise ConfigError(f"{key}: there is no such key{nearest(key, [*keys, *groups])}")
+    return "++" + text.lstrip("+")

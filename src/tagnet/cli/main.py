@@ -1,0 +1,107 @@
+"""The command table. It imports nothing heavy: each command brings what it needs when it is called."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tagnet.errors import TagnetError
+
+app = typer.Typer(
+    name="tagnet",
+    help="Train, calibrate and use multi-label taggers of text.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_HYDRA_GRAMMAR = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+
+Bundle = Annotated[Path, typer.Argument(help="The folder of a bundle, such as RUN/bundle.")]
+Device = Annotated[str, typer.Option(help="cpu, gpu, or auto for a GPU where there is one.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"tagnet {version('tagnet')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(context_settings=_HYDRA_GRAMMAR)
+def train(context: typer.Context) -> None:
+    """Train, calibrate and measure a tagger: settings as KEY=VALUE; see `tagnet train --help`."""
+    from tagnet.cli.train import run
+
+    run(context.args)
+
+
+@app.command(context_settings=_HYDRA_GRAMMAR)
+def inspect(context: typer.Context) -> None:
+    """Look at the data as training would see it: settings as KEY=VALUE; see `tagnet inspect --help`."""
+    from tagnet.cli.inspect import run
+
+    run(context.args)
+
+
+@app.command()
+def evaluate(
+    bundle: Bundle,
+    records: Annotated[str, typer.Option(help="Labelled records: a file, or embedded, or madewithml.")],
+    split: Annotated[str | None, typer.Option(help="A split file; only the records of --side are measured.")] = None,
+    key: Annotated[str | None, typer.Option(help="Which split in the file, where it holds several.")] = None,
+    side: Annotated[str, typer.Option(help="train, val or test of the split file.")] = "test",
+    column: Annotated[list[str] | None, typer.Option(help="OURS=THEIRS: the name of a column in the file.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Write metrics.json and per_tag.csv into this folder.")] = None,
+    device: Device = "auto",
+) -> None:
+    """Measure a bundle on labelled records."""
+    from tagnet.cli.evaluate import run
+
+    run(bundle, records, split=split, key=key, side=side, columns=column or [], output=output, device=device)
+
+
+@app.command()
+def predict(
+    bundle: Bundle,
+    text: Annotated[list[str] | None, typer.Argument(help="Texts; none: --input, or lines of standard input.")] = None,
+    input: Annotated[Path | None, typer.Option(help="Records: JSON, JSON Lines, CSV or Parquet; no tags needed.")] = None,
+    output: Annotated[Path | None, typer.Option(help="A JSON Lines file, one line a record, in order.")] = None,
+    top: Annotated[int | None, typer.Option(min=1, help="Only the N most probable tags.")] = None,
+    column: Annotated[list[str] | None, typer.Option(help="OURS=THEIRS: the name of a column in the file.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Records in a batch.")] = 64,
+    device: Device = "auto",
+) -> None:
+    """Suggest tags for texts, for a file of records, or for lines of standard input."""
+    from tagnet.cli.predict import run
+
+    run(bundle, text or [], input, output, top=top, columns=column or [], batch_size=batch_size, device=device)
+
+
+def main() -> None:
+    """Run the command line; an error that was meant for people exits with its code and no traceback."""
+    try:
+        app()
+    except TagnetError as error:
+        from tagnet.cli.console import print_error
+
+        print_error(str(error))
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

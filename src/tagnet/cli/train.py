@@ -1,0 +1,87 @@
+"""`tagnet train`: compose, check, run, show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tagnet.cli.console import message_console, result_console, speak_to
+from tagnet.cli.extras import require_extra
+from tagnet.errors import ConfigError
+
+_USAGE = """\
+Usage: tagnet train [KEY=VALUE ...] [--cfg job]
+
+Train, calibrate and measure a tagger. Without settings it runs on the embedded corpus.
+
+  tagnet train data.records=projects.json data.features=[title,description]
+  tagnet train experiment=madewithml_b run.seed=1
+  tagnet train loss=focal loss.gamma=1.5 optim.lr=5e-5 --cfg job
+
+Options:
+  --cfg job   print the composed settings, and run nothing
+  -h, --help  this text
+
+Choices (GROUP=NAME):
+"""
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Run the command with the words that follow it."""
+    if {"-h", "--help"} & set(arguments):
+        print(usage())
+        return
+    require_extra("train", "train")
+    overrides, show = split_arguments(arguments, "train")
+    # Imported here, not above: Hydra and Lightning take seconds, and `--help` must not.
+    from tagnet.cli.compose import compose_plain, to_yaml, train_config
+    from tagnet.config import TrainConfig, build
+
+    if show:
+        plain = compose_plain(overrides)
+        build(TrainConfig, plain)
+        print(to_yaml(plain), end="")
+        return
+    config = train_config(*overrides)
+    messages, results = message_console(), result_console()
+    speak_to(messages)
+
+    from tagnet.training.fit import fit
+    from tagnet.training.summary import print_summary
+
+    finished = fit(config, console=messages)
+    print_summary(finished, results)
+
+
+def split_arguments(arguments: Sequence[str], command: str) -> tuple[list[str], bool]:
+    """Separate settings from `--cfg job`, refusing every other option.
+
+    >>> split_arguments(["loss=bce", "--cfg", "job"], "train")
+    (['loss=bce'], True)
+    """
+    overrides, show, words = [], False, iter(arguments)
+    for word in words:
+        if word in ("--cfg", "-c", "--cfg=job"):
+            kind = "job" if "=" in word else next(words, None)
+            if kind != "job":
+                raise ConfigError(f"{word}: expected `--cfg job`, found {kind!r}")
+            show = True
+        elif word.startswith("-"):
+            raise ConfigError(f"{word}: tagnet {command} has no such option; see tagnet {command} --help")
+        else:
+            overrides.append(word)
+    return overrides, show
+
+
+def usage() -> str:
+    """The help text, with the groups and options of `conf/`, read from its folder alone."""
+    from importlib.resources import files
+
+    lines = []
+    for folder in sorted(files("tagnet.conf").iterdir(), key=lambda f: f.name):
+        if folder.is_dir() and not folder.name.startswith("_"):
+            names = sorted(Path(f.name).stem for f in folder.iterdir() if f.name.endswith(".yaml"))
+            names = [name for name in names if name != "base"]
+            if len(names) > 1:
+                lines.append(f"  {folder.name:<12}{', '.join(names)}")
+    return _USAGE + "\n".join(lines)

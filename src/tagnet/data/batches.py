@@ -1,0 +1,95 @@
+"""Batches of texts of like length, padded no further than their longest.
+
+Shapes: N texts, B texts of a batch, S sequences (windows) of a batch, T tokens of the longest, K tags.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tagnet.data.tokens import TokenizedTexts
+
+_POOL = 64
+_JITTER = 0.15
+
+
+class Batch(NamedTuple):
+    """What a training or prediction step takes."""
+
+    index_B: Tensor
+    """Which of the N texts these are."""
+    input_ids_ST: Tensor
+    """Token ids, padded at the end."""
+    mask_ST: Tensor
+    """1 at tokens, 0 at padding."""
+    text_of_S: Tensor | None
+    """Which of the B texts each sequence is a window of; None where each text is one sequence."""
+    targets_BK: Tensor | None
+    """Targets in [0, 1]; None in prediction."""
+    known_BK: Tensor | None
+    """Which cells are known; None: all."""
+
+
+def plan_epoch(
+    lengths_N: NDArray[np.int64], indices: NDArray[np.int64], batch_size: int, seed: int, epoch: int
+) -> list[NDArray[np.int64]]:
+    """The batches of an epoch: random, yet each of texts of like length. A pure function of seed and epoch.
+
+    The indices are shuffled, cut into pools of 64 batches, sorted inside a pool by a length that is jittered by up to
+    15% (else a small corpus would meet the same neighbours in every epoch), and the batches are shuffled again.
+
+    >>> batches = plan_epoch(np.array([5, 90, 6, 91]), np.arange(4), 2, seed=0, epoch=0)
+    >>> sorted(sorted(batch.tolist()) for batch in batches)
+    [[0, 2], [1, 3]]
+    """
+    rng = np.random.default_rng([seed, epoch])
+    order = rng.permutation(indices)
+    jittered = lengths_N[order] * rng.uniform(1 - _JITTER, 1 + _JITTER, len(order))
+    pool = batch_size * _POOL
+    batches: list[NDArray[np.int64]] = []
+    for start in range(0, len(order), pool):
+        part = order[start : start + pool][np.argsort(jittered[start : start + pool], kind="stable")]
+        batches.extend(part[i : i + batch_size] for i in range(0, len(part), batch_size))
+    return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def plan_in_order_of_length(lengths_N: NDArray[np.int64], batch_size: int) -> list[NDArray[np.int64]]:
+    """All N texts in batches from the longest to the shortest, for evaluation and prediction."""
+    order = np.argsort(-lengths_N, kind="stable")
+    return [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+
+
+def collate(
+    texts: TokenizedTexts,
+    index_B: Sequence[int] | NDArray[np.int64],
+    pad_id: int,
+    targets_NK: NDArray[np.float32] | None = None,
+    known_NK: NDArray[np.bool_] | None = None,
+) -> Batch:
+    """Put the texts of these indices into one padded batch."""
+    index = np.asarray(index_B, dtype=np.int64)
+    spans = [(texts.text_starts[i], texts.text_starts[i + 1]) for i in index]
+    sequences = [s for first, last in spans for s in range(first, last)]
+    lengths_S = texts.sequence_starts[np.asarray(sequences) + 1] - texts.sequence_starts[sequences]
+    input_ids_ST = np.full((len(sequences), int(lengths_S.max(initial=1))), pad_id, dtype=np.int64)
+    for row, (sequence, length) in enumerate(zip(sequences, lengths_S, strict=True)):
+        start = texts.sequence_starts[sequence]
+        input_ids_ST[row, :length] = texts.token_ids[start : start + length]
+    mask_ST = (np.arange(input_ids_ST.shape[1]) < lengths_S[:, None]).astype(np.int64)
+    text_of_S = None
+    if len(sequences) > len(index):
+        text_of_S = torch.from_numpy(np.repeat(np.arange(len(index)), [last - first for first, last in spans]))
+    return Batch(
+        index_B=torch.from_numpy(index),
+        input_ids_ST=torch.from_numpy(input_ids_ST),
+        mask_ST=torch.from_numpy(mask_ST),
+        text_of_S=text_of_S,
+        targets_BK=None if targets_NK is None else torch.from_numpy(targets_NK[index]),
+        known_BK=None if known_NK is None else torch.from_numpy(known_NK[index]),
+    )

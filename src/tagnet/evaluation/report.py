@@ -1,0 +1,166 @@
+"""The report of a run: one HTML file that needs nothing else, neither files nor network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from tagnet.evaluation import plots
+from tagnet.evaluation.headline import headline
+from tagnet.evaluation.intervals import Estimate
+from tagnet.evaluation.metrics import HEADLINE_KEYS, LOWER_IS_BETTER
+from tagnet.evaluation.mistakes import confident_mistakes
+from tagnet.evaluation.per_tag import FEWEST_POSITIVES, GOOD_F1, WEAK_F1
+from tagnet.evaluation.report_data import ReportData
+from tagnet.evaluation.tables import MODEL_NAMES, NAMES
+
+EXCERPT = 420
+"""Characters of a text that are shown at once; the rest opens on demand."""
+MOST_LISTED = 60
+"""Entries of a list of dropped tags or skipped rows; the rest is counted."""
+
+
+def write_report(path: Path, data: ReportData) -> None:
+    """Write the report to `path`; the file appears whole or not at all.
+
+    Everything that comes from the records is escaped, and the page's own policy forbids it to load or run anything
+    but what is in it. Unpaired surrogates in texts are replaced.
+    """
+    aside = path.with_name(path.name + ".partial")
+    aside.write_text(render_report(data), encoding="utf-8", errors="replace")
+    os.replace(aside, path)
+
+
+def render_report(data: ReportData) -> str:
+    """The report as HTML."""
+    files = resources.files("tagnet.evaluation")
+    style, script, template = (
+        files.joinpath(f"report.{kind}").read_text(encoding="utf-8") for kind in ("css", "js", "html")
+    )
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"score": _score, "excerpt": _excerpt, "rest": _rest, "most": _most}
+    return environment.from_string(template).render(
+        data=data,
+        style=Markup(style),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        headline=headline(data),
+        headline_keys=HEADLINE_KEYS,
+        names=METRIC_NAMES,
+        hints=HINTS,
+        model_names=MODEL_NAMES,
+        best=_best(data),
+        order=sorted(range(len(data.rows)), key=lambda k: (data.rows[k].support == 0, -data.rows[k].f1, -data.rows[k].support)),
+        best_baseline_K=_best_baseline(data),
+        mistakes=confident_mistakes(
+            data.test.ids,
+            data.test.texts,
+            data.tags,
+            data.thresholds_K,
+            data.test.probs_NK,
+            data.test.y_NK,
+            data.test.accepted_NK,
+        ),
+        plots={name: Markup(svg) for name, svg in _plots(data).items()},
+        most_tags=plots.MOST_TAGS,
+        limits={"good": GOOD_F1, "weak": WEAK_F1, "fewest": FEWEST_POSITIVES, "listed": MOST_LISTED},
+        config=_flatten(data.config),
+    )
+
+
+METRIC_NAMES = {
+    **NAMES,
+    "map_micro": "mAP, pooled",
+    "precision_micro": "precision, micro",
+    "precision_macro": "precision, macro",
+    "precision_weighted": "precision, weighted",
+    "recall_micro": "recall, micro",
+    "recall_macro": "recall, macro",
+    "recall_weighted": "recall, weighted",
+    "ndcg": "nDCG",
+    "lrap": "label-ranking AP",
+    "subset_accuracy": "subset accuracy",
+    "hamming_loss": "Hamming loss",
+    "brier": "Brier score",
+    "log_loss": "log loss",
+}
+HINTS = {
+    "f1_micro": "all decisions pooled",
+    "f1_macro": "every tag counts alike",
+    "f1_weighted": "tags count by frequency",
+    "map": "ranking, whatever the thresholds",
+    "ece": "calibration error, lower is better",
+}
+
+
+def _plots(data: ReportData) -> dict[str, str]:
+    test, val, thresholds_K = data.test, data.val, data.thresholds_K
+    made = {
+        "tag_f1": plots.tag_f1(data.rows, data.baseline_f1_K),
+        "precision_recall": plots.precision_recall(
+            data.tags, test.probs_NK, test.y_NK, data.rows, data.overall["map_micro"]
+        ),
+        "reliability": plots.reliability(test.probs_NK, test.y_NK),
+        "global_threshold": plots.global_threshold(val.probs_NK, val.y_NK, thresholds_K),
+        "tag_thresholds": plots.tag_thresholds(data.tags, val.probs_NK, val.y_NK, thresholds_K),
+        "frequencies": plots.frequencies(data.tags, data.y_all_NK),
+    }
+    if data.baselines:
+        made["models"] = plots.model_comparison({data.run_name: data.overall, **data.baselines})
+    if data.curves:
+        made["learning"] = plots.learning_curves(data.curves, data.best_step)
+    if len(data.tags) > 1:
+        made["cooccurrence"] = plots.cooccurrence(data.tags, data.y_all_NK)
+    return made
+
+
+def _best(data: ReportData) -> dict[str, float]:
+    models = [data.overall, *data.baselines.values()]
+    return {k: (min if k in LOWER_IS_BETTER else max)(m[k].value for m in models) for k in HEADLINE_KEYS}
+
+
+def _best_baseline(data: ReportData) -> list[tuple[float, str]] | None:
+    """For each tag, the best F1 among the baselines and whose it is."""
+    if not data.baseline_f1_K:
+        return None
+    names = list(data.baseline_f1_K)
+    f1_BK = np.stack([data.baseline_f1_K[name] for name in names])
+    winners_K = f1_BK.argmax(0)
+    return [(float(f1_BK[w, k]), MODEL_NAMES.get(names[w], names[w])) for k, w in enumerate(winners_K)]
+
+
+def _score(value: float | Estimate | None, digits: int = 3) -> str:
+    if value is None:
+        return "–"
+    return f"{value.value if isinstance(value, Estimate) else value:.{digits}f}"
+
+
+def _excerpt(text: str) -> str:
+    return text if len(text) <= EXCERPT else text[:EXCERPT].rsplit(" ", 1)[0]
+
+
+def _rest(text: str) -> str:
+    return text[len(_excerpt(text)) :]
+
+
+def _most(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST_LISTED]
+
+
+def _flatten(config: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    lines = []
+    for key, value in config.items():
+        if isinstance(value, Mapping) and value:
+            lines += _flatten(value, f"{prefix}{key}.")
+        else:
+            lines.append((f"{prefix}{key}", "null" if value is None else str(value)))
+    return lines

@@ -1,0 +1,109 @@
+"""Matplotlib figures as inline SVG that takes its colours and fonts from the page, light or dark."""
+
+from __future__ import annotations
+
+import html
+import io
+import re
+import unicodedata
+import warnings
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Stand-ins: matplotlib needs colours, the page's style sheet decides them.
+INK, MUTED, LINE, ACCENT = "#010a01", "#010a02", "#010a03", "#010a04"
+GOOD, FAIR, WEAK, SECOND, PAPER = "#010a05", "#010a06", "#010a07", "#010a08", "#010a09"
+VARIABLES = {
+    INK: "--ink",
+    MUTED: "--muted",
+    LINE: "--line",
+    ACCENT: "--accent",
+    GOOD: "--good",
+    FAIR: "--fair",
+    WEAK: "--weak",
+    SECOND: "--second",
+    PAPER: "--paper",
+}
+WIDTH = 460
+"""Width of a figure (unit: points, which become the units of its SVG)."""
+STYLE: dict[str, Any] = {
+    "svg.fonttype": "none",
+    "text.parse_math": False,
+    "font.size": 10,
+    "axes.edgecolor": LINE,
+    "axes.labelcolor": MUTED,
+    "axes.titlecolor": INK,
+    "axes.titlesize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": LINE,
+    "grid.linewidth": 0.6,
+    "xtick.color": LINE,
+    "ytick.color": LINE,
+    "xtick.labelcolor": MUTED,
+    "ytick.labelcolor": MUTED,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "legend.labelcolor": INK,
+    "lines.linewidth": 1.6,
+    "path.simplify_threshold": 0.3,
+}
+
+
+def new_figure(height: float, width: float = WIDTH) -> Figure:
+    """An empty figure of that size in points, without background."""
+    return Figure(figsize=(width / 72, height / 72), layout="constrained", facecolor="none")
+
+
+def plain_axes(axes: Axes) -> None:
+    """Transparent, so that the page shows through."""
+    axes.set_facecolor("none")
+    axes.tick_params(length=0)
+
+
+def label(text: str, length: int = 26) -> str:
+    """A tag as it stands beside an axis: one line, without control characters, not too long.
+
+    >>> label("natural\\nlanguage processing and more")
+    'natural language processi…'
+    """
+    shown = "".join(" " if unicodedata.category(c).startswith(("C", "Z")) else c for c in text)
+    shown = " ".join(shown.split())
+    return shown if len(shown) <= length else shown[: length - 1] + "…"
+
+
+def to_svg(figure: Figure, name: str, description: str) -> str:
+    """The figure as one `<svg>` element; `name` keeps its ids apart from those of other figures in the page."""
+    buffer = io.StringIO()
+    with warnings.catch_warnings(), matplotlib.rc_context({**STYLE, "svg.hashsalt": name}):
+        # The browser has the letters that matplotlib's own font lacks.
+        warnings.filterwarnings("ignore", message=".*[Gg]lyph", category=UserWarning)
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)
+    text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
+    # Within the markup only: what stands between the tags is the user's text.
+    text = re.sub(r"<[^>]*>", lambda tag: _restyle(tag[0], name), text)
+    view_box = re.search(r'viewBox="([^"]+)"', text)
+    assert view_box is not None
+    head = f'<svg role="img" aria-label="{html.escape(description, quote=True)}" viewBox="{view_box[1]}">'
+    return re.sub(r"\n\s*", "\n", head + text[text.index(">") + 1 :]).strip()
+
+
+def _restyle(markup: str, name: str) -> str:
+    markup = re.sub(r"font-family:[^;\"]*;?|stroke-linejoin: miter;?", "", markup)
+    markup = re.sub(r'\bid="', f'id="{name}-', markup)
+    markup = re.sub(r'((?:xlink:)?href="#|url\(#)', rf"\1{name}-", markup)
+    markup = re.sub(r"(\d+\.\d)\d+", r"\1", markup) if markup.startswith("<path") else markup
+    for colour, variable in VARIABLES.items():
+        markup = markup.replace(colour, f"var({variable})")
+    return markup

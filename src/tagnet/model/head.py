@@ -1,0 +1,79 @@
+"""Heads: from pooled or token states to one logit a tag.
+
+Shapes: B texts, T tokens, H hidden width, K tags.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+
+class LinearHead(nn.Module):
+    """A row of weights and a bias for each tag."""
+
+    def __init__(self, hidden_size: int, num_tags: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(num_tags, hidden_size))
+        self.bias = nn.Parameter(torch.zeros(num_tags))
+        nn.init.normal_(self.weight, std=0.02)
+
+    def forward(self, pooled_BH: Tensor) -> Tensor:
+        """Logits: (B, K)."""
+        return nn.functional.linear(pooled_BH, self.weight, self.bias)
+
+
+class LabelAttentionHead(nn.Module):
+    """Each tag attends to the tokens that speak for it (Mullenbach et al., NAACL 2018, section 2.2); starts as the mean."""
+
+    def __init__(self, hidden_size: int, num_tags: int) -> None:
+        super().__init__()
+        self.query = nn.Parameter(torch.zeros(num_tags, hidden_size))
+        self.weight = nn.Parameter(torch.empty(num_tags, hidden_size))
+        self.bias = nn.Parameter(torch.zeros(num_tags))
+        nn.init.normal_(self.weight, std=0.02)
+
+    def forward(self, states_BTH: Tensor, mask_BT: Tensor) -> Tensor:
+        """Logits: (B, K)."""
+        scores_BKT = torch.einsum("kh,bth->bkt", self.query, states_BTH) / math.sqrt(states_BTH.shape[-1])
+        scores_BKT = scores_BKT.masked_fill(mask_BT[:, None, :] == 0, torch.finfo(scores_BKT.dtype).min)
+        # ⟨Σ_t a_t h_t, w_k⟩ = Σ_t a_t ⟨h_t, w_k⟩: the (B, K, H) tensor of attended states is never made.
+        evidence_BKT = torch.einsum("kh,bth->bkt", self.weight, states_BTH)
+        return (scores_BKT.softmax(-1) * evidence_BKT).sum(-1) + self.bias
+
+
+def prior_log_odds(positives_K: NDArray[np.int64], num_records: int) -> Tensor:
+    """Where a head's biases start (Lin et al., ICCV 2017, section 4.1): smoothed log-odds of each tag, (K,).
+
+    >>> prior_log_odds(np.array([1, 0]), 4)
+    tensor([-0.8473, -2.1972])
+    """
+    rate_K = (positives_K + 0.5) / (num_records + 1)
+    return torch.from_numpy(np.log(rate_K / (1 - rate_K))).float()
+
+
+def start_from_tag_names(head: LinearHead | LabelAttentionHead, names_KH: Tensor, texts_NH: Tensor, scale: float) -> None:
+    """Start the rows of a head from the encoded names of their tags, so that it ranks tags before it has learned any.
+
+    A row points from the mean of the names to its own name, which leaves out what all names share. Its length makes
+    the logits of the training texts spread with standard deviation `scale`. The bias takes out the mean of that
+    spread, so that each tag still starts from its prior.
+
+    Args:
+        head: its weight (K, H) and bias (K,) are changed in place.
+        names_KH: pooled encodings of the tags' names, (K, H).
+        texts_NH: pooled encodings of some training texts, (N, H).
+        scale: standard deviation of the logits at the start.
+    """
+    if len(names_KH) < 2 or len(texts_NH) < 2:
+        return
+    rows_KH = nn.functional.normalize(names_KH - names_KH.mean(0), dim=-1)
+    raw_NK = texts_NH @ rows_KH.T
+    spread = raw_NK.std(0).mean().clamp(min=1e-6)
+    with torch.no_grad():
+        head.weight.copy_(rows_KH * (scale / spread))
+        head.bias.sub_(raw_NK.mean(0) * (scale / spread))

@@ -1,0 +1,65 @@
+"""The network: token ids in, logits out.
+
+Shapes: S sequences (one or more windows of each text), B texts, T tokens, H hidden width, K tags.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from tagnet.config import ModelConfig
+from tagnet.model.encoder import Encoder
+from tagnet.model.head import LabelAttentionHead, LinearHead
+from tagnet.model.pooling import make_pooling
+
+
+class TaggerNetwork(nn.Module):
+    """Encoder, pooling, dropout and head in one module."""
+
+    def __init__(self, encoder: Encoder, config: ModelConfig, num_tags: int) -> None:
+        super().__init__()
+        self.encoder = encoder.module
+        self.pooling = make_pooling(config.pooling, encoder.hidden_size)
+        self.dropout = nn.Dropout(config.dropout)
+        self.head: LinearHead | LabelAttentionHead
+        if config.head == "label_attention":
+            self.head = LabelAttentionHead(encoder.hidden_size, num_tags)
+        else:
+            self.head = LinearHead(encoder.hidden_size, num_tags)
+
+    def forward(self, input_ids_ST: Tensor, mask_ST: Tensor, text_of_S: Tensor | None = None) -> Tensor:
+        """Logits of a batch.
+
+        Args:
+            input_ids_ST: token ids.
+            mask_ST: 1 at tokens, 0 at padding.
+            text_of_S: which text each sequence is a window of, 0 to B − 1; None: one sequence a text.
+
+        Returns:
+            Logits, (B, K). A text of several windows has each tag's largest logit: some part of it speaks for the tag.
+        """
+        states_STH = self.encoder(input_ids=input_ids_ST, attention_mask=mask_ST).last_hidden_state
+        if isinstance(self.head, LabelAttentionHead):
+            logits_SK = self.head(self.dropout(states_STH), mask_ST)
+        else:
+            logits_SK = self.head(self.dropout(self.pooling(states_STH, mask_ST)))
+        return logits_SK if text_of_S is None else max_over_windows(logits_SK, text_of_S)
+
+    def embed(self, input_ids_ST: Tensor, mask_ST: Tensor) -> Tensor:
+        """Pooled vectors of a batch without windows, (S, H)."""
+        states_STH = self.encoder(input_ids=input_ids_ST, attention_mask=mask_ST).last_hidden_state
+        pooled: Tensor = self.pooling(states_STH, mask_ST)
+        return pooled
+
+
+def max_over_windows(logits_SK: Tensor, text_of_S: Tensor) -> Tensor:
+    """The largest logit of each tag over a text's windows: (B, K).
+
+    >>> max_over_windows(torch.tensor([[1.0], [5.0], [2.0]]), torch.tensor([0, 0, 1]))
+    tensor([[5.],
+            [2.]])
+    """
+    num_texts = int(text_of_S[-1]) + 1
+    start_BK = logits_SK.new_full((num_texts, logits_SK.shape[1]), -torch.inf)
+    return start_BK.scatter_reduce(0, text_of_S[:, None].expand_as(logits_SK), logits_SK, "amax")

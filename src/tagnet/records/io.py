@@ -1,0 +1,121 @@
+"""Records from anywhere: read, mapped to our names, checked row by row."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tagnet.errors import RecordError, nearest
+from tagnet.records.parse import RowSchema, parse_row
+from tagnet.records.record import Record
+from tagnet.records.rows import HUB, InvalidRow, iter_rows
+from tagnet.records.sources import resolve_records
+
+__all__ = ["LoadedRecords", "SkippedRow", "iter_rows", "load_records"]
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedRow:
+    """A row that cannot be used, and why."""
+
+    file: str
+    row: int
+    """From 1: the place in a JSON array, the line in JSON Lines, the data row in all others."""
+    field: str
+    """As the file names it."""
+    expected: str
+    found: str
+
+    def __str__(self) -> str:
+        return f"{self.file}, row {self.row}: {self.field}: expected {self.expected}, found {self.found}"
+
+
+@dataclass(frozen=True)
+class LoadedRecords:
+    """The records of one source."""
+
+    records: tuple[Record, ...]
+    skipped: tuple[SkippedRow, ...]
+    fingerprint: str
+    """SHA-256, in hex, of the file's bytes; of the rows where the source is a folder or on the hub."""
+
+
+def load_records(
+    source: str, columns: Mapping[str, str], on_invalid: str, features: Sequence[str], *, need_tags: bool = True
+) -> LoadedRecords:
+    """Read and check every row of a source.
+
+    Args:
+        source: `embedded`, `madewithml`, `hub:NAME[:split]`, or the path of a JSON array, JSON Lines, CSV or Parquet
+            file or a saved dataset.
+        columns: our field name → the column's name in the file, for those that differ.
+        on_invalid: `error`, or `skip`: rows that cannot be used end up in `LoadedRecords.skipped`.
+        features: the fields that make the text.
+        need_tags: False, for prediction: rows without tags are as good as others.
+
+    Raises:
+        RecordError: the source is missing or cannot be read, holds no usable row, lacks a column, or holds a row that
+            cannot be used while `on_invalid` is `error`.
+    """
+    location = source if source.startswith(HUB) else resolve_records(source)
+    schema = RowSchema(columns, features, need_tags)
+    records: list[Record] = []
+    invalid: list[SkippedRow] = []
+    row_of_id: dict[str, int] = {}
+    columns_seen: dict[str, None] = {}
+    row_hash = hashlib.sha256() if _is_hashed_by_row(location) else None
+    for number, row in iter_rows(location):
+        if row_hash is not None:
+            row_hash.update(json.dumps(row, sort_keys=True, default=str).encode())
+        if isinstance(row, Mapping):
+            columns_seen.update(dict.fromkeys(row))
+        parsed = parse_row(row, schema)
+        if isinstance(parsed, Record):
+            first = row_of_id.setdefault(str(parsed.id), number)
+            if first == number:
+                records.append(parsed)
+                continue
+            parsed = InvalidRow(schema.column("id"), "an id of its own", f"{parsed.id!r}, the id of row {first} too")
+        invalid.append(SkippedRow(str(location), number, parsed.field, parsed.expected, parsed.found))
+    if columns_seen:
+        _check_columns(str(location), schema, list(columns_seen))
+    _check_rows(str(location), records, invalid, on_invalid)
+    fingerprint = _hash_file(Path(location)) if row_hash is None else row_hash.hexdigest()
+    return LoadedRecords(tuple(records), tuple(invalid), fingerprint)
+
+
+def _check_columns(place: str, schema: RowSchema, seen: list[str]) -> None:
+    needed = dict.fromkeys(["id", *(["tags"] if schema.need_tags else []), *schema.features])
+    if schema.need_tags:
+        needed.update(dict.fromkeys(schema.columns))
+    for name in needed:
+        column = schema.column(name)
+        if column not in seen:
+            shown = ", ".join(seen[:12]) + (", …" if len(seen) > 12 else "")
+            raise RecordError(
+                f"{place}: no row, from row 1 on, has a column {column!r}; there are {shown}{nearest(column, seen)}\n"
+                f"Say which column holds it: data.columns.{name}=COLUMN"
+                + (", or leave it out of data.features." if name in schema.features else ".")
+            )
+
+
+def _check_rows(place: str, records: list[Record], invalid: list[SkippedRow], on_invalid: str) -> None:
+    if invalid and on_invalid == "error":
+        others = f"{len(invalid) - 1} more rows cannot be used" if len(invalid) > 1 else "All other rows can be used"
+        raise RecordError(f"{invalid[0]}\n{others}; data.on_invalid=skip leaves such rows out and says which.")
+    if invalid and not records:
+        raise RecordError(f"{place}: none of the {len(invalid)} rows can be used; the first:\n{invalid[0]}")
+    if not records:
+        raise RecordError(f"{place}: expected at least one record, found none; the file is empty")
+
+
+def _is_hashed_by_row(location: str | Path) -> bool:
+    return isinstance(location, str) or location.is_dir()
+
+
+def _hash_file(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

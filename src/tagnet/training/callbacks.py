@@ -1,0 +1,152 @@
+"""What happens beside the training step: calibration, metrics, the check for collapse, the log of every step.
+
+Shapes: V validation texts, K tags.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tagnet.calibration.fit import fit_decision_rule
+from tagnet.calibration.rule import DecisionRule
+from tagnet.config import CalibratorConfig, ThresholdsConfig
+from tagnet.data.datamodule import Targets
+from tagnet.errors import CollapseError
+from tagnet.evaluation.collapse import collapse_reason
+from tagnet.evaluation.metrics import overall_metrics
+from tagnet.training.module import TaggerModule
+
+logger = logging.getLogger("tagnet")
+
+
+@dataclass(frozen=True)
+class ValidationView:
+    """The validation side at the end of an epoch, as every callback sees it."""
+
+    probs_VK: NDArray[np.float64]
+    y_VK: NDArray[np.uint8]
+    accepted_VK: NDArray[np.bool_]
+
+
+class CalibratedThresholds(pl.Callback):
+    """Fits the decision rule on the validation logits of every epoch; the later callbacks read it here."""
+
+    def __init__(
+        self,
+        tags: tuple[str, ...],
+        y_NK: NDArray[np.uint8],
+        calibrator: CalibratorConfig,
+        thresholds: ThresholdsConfig,
+    ) -> None:
+        self._tags = tags
+        self._y_NK = y_NK
+        self._calibrator = calibrator
+        self._thresholds = thresholds
+        self.rule: DecisionRule | None = None
+        self.view: ValidationView | None = None
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Fit on this epoch's logits."""
+        assert isinstance(pl_module, TaggerModule)
+        index_V, logits_VK = pl_module.validation_logits()
+        y_VK = self._y_NK[index_V]
+        self.rule = fit_decision_rule(self._tags, logits_VK, y_VK, self._calibrator, self._thresholds)
+        probs_VK = self.rule.probabilities(logits_VK)
+        self.view = ValidationView(probs_VK, y_VK, self.rule.accept(probs_VK))
+
+
+class PerTagMetrics(pl.Callback):
+    """Measures the validation side once an epoch, on all its logits, and logs `val.*` for the monitor."""
+
+    def __init__(self, calibrated: CalibratedThresholds, targets: Targets, at_k: Sequence[int]) -> None:
+        self._calibrated = calibrated
+        self._targets = targets
+        self._at_k = at_k
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Log every overall metric, and the loss, of this epoch."""
+        assert isinstance(pl_module, TaggerModule)
+        view = self._calibrated.view
+        assert view is not None
+        metrics = overall_metrics(view.probs_VK, view.y_VK, view.accepted_VK, self._at_k)
+        index_V, logits_VK = pl_module.validation_logits()
+        known_NK = self._targets.known_NK
+        loss = pl_module.loss(
+            torch.from_numpy(logits_VK).to(pl_module.device),
+            torch.from_numpy(self._targets.targets_NK[index_V]).to(pl_module.device),
+            None if known_NK is None else torch.from_numpy(known_NK[index_V]).to(pl_module.device),
+        )
+        values = {f"val.{name}": float(value) for name, value in metrics.items()} | {"val.loss": float(loss)}
+        # float64: ties between epochs must not come from rounding.
+        pl_module.log_dict({k: torch.tensor(v, dtype=torch.float64) for k, v in values.items()})
+
+
+class CollapseCheck(pl.Callback):
+    """Says loudly, from the middle of training on, that the model predicts nothing, everything or the base rate."""
+
+    def __init__(self, calibrated: CalibratedThresholds, train_rates_K: NDArray[np.float64], on_collapse: str) -> None:
+        self._calibrated = calibrated
+        self._train_rates_K = train_rates_K
+        self._on_collapse = on_collapse
+        self.reason: str | None = None
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Check this epoch's probabilities."""
+        view = self._calibrated.view
+        assert view is not None
+        reason = collapse_reason(view.probs_VK, view.accepted_VK, self._train_rates_K)
+        is_new, self.reason = reason is not None and reason != self.reason, reason
+        if reason is None or 2 * (trainer.current_epoch + 1) < (trainer.max_epochs or 1):
+            return
+        if self._on_collapse == "error":
+            raise CollapseError(
+                f"after epoch {trainer.current_epoch + 1} the model has collapsed: {reason}.\n"
+                "Try another loss or a lower optim.lr; evaluation.on_collapse=warn would go on."
+            )
+        if is_new:
+            logger.warning("COLLAPSE after epoch %d: %s", trainer.current_epoch + 1, reason)
+
+
+class MetricsLog(pl.Callback):
+    """Writes metrics.jsonl: a line for every optimizer step, and one for every validation."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._steps: list[tuple[int, int, float, Tensor]] = []
+        self._seen = 0
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Remember the step; its loss is not read from the device before the epoch ends."""
+        if trainer.global_step == self._seen:
+            return
+        self._seen = trainer.global_step
+        rate = max(group["lr"] for group in trainer.optimizers[0].param_groups)
+        self._steps.append((trainer.global_step, trainer.current_epoch, rate, outputs["loss"].detach()))
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write the steps of the epoch and its validation metrics."""
+        lines: list[Mapping[str, Any]] = [
+            {"step": step, "epoch": epoch, "lr": rate, "train.loss": float(loss)}
+            for step, epoch, rate, loss in self._steps
+        ]
+        self._steps = []
+        values = {k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith("val.")}
+        lines.append({"step": trainer.global_step, "epoch": trainer.current_epoch, **values})
+        with self._path.open("a", encoding="utf-8") as stream:
+            for line in lines:
+                finite = {k: v if math.isfinite(v) else None for k, v in line.items()}
+                stream.write(json.dumps(finite) + "\n")

@@ -1,0 +1,282 @@
+"""A training run from records to report: the straight line, part by part, in the order in which data flows.
+
+Shapes: N records, K tags.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from rich.console import Console
+
+from tagnet.atomic import cannot_write, write_json
+from tagnet.baselines.run import run_baselines
+from tagnet.bundle import TextSettings, write_bundle
+from tagnet.calibration.fit import fit_decision_rule
+from tagnet.config import TrainConfig, to_plain
+from tagnet.data.datamodule import Targets, TextDataModule
+from tagnet.data.prepare import Prepared, prepare
+from tagnet.data.split import save_split
+from tagnet.data.tokens import TokenizedTexts, render_texts, tokenize
+from tagnet.errors import ConfigError
+from tagnet.losses.registry import make_loss
+from tagnet.model.encoder import Encoder, load_encoder
+from tagnet.model.head import prior_log_odds, start_from_tag_names
+from tagnet.model.network import TaggerNetwork
+from tagnet.prediction.inference import compute_embeddings, compute_logits
+from tagnet.prediction.tagger import Tagger, choose_device
+from tagnet.records.record import Record, text_template
+from tagnet.training.callbacks import CalibratedThresholds, CollapseCheck, MetricsLog, PerTagMetrics
+from tagnet.training.environment import environment
+from tagnet.training.module import TaggerModule
+from tagnet.training.optim import choose_epochs
+from tagnet.training.measure import Outcome, measure
+from tagnet.training.progress import TrainingProgress
+from tagnet.training.results import data_summary, write_results
+from tagnet.training.run_directory import open_run_directory
+from tagnet.training.trainer import autocast_dtype, check_monitor, choose_precision, make_trainer, restore_best
+from tagnet.training.warm_start import start_from_bundle
+
+logger = logging.getLogger("tagnet")
+
+_NAME_SAMPLE = 512
+_NAME_SCALE = 1.0
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
+
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run."""
+
+    dir: Path
+    outcome: Outcome
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """What metrics.json holds."""
+        return self.outcome.to_plain()
+
+    def tagger(self, device: str = "auto") -> Tagger:
+        """The run's bundle, ready to predict."""
+        return Tagger.load(self.dir / "bundle", device)
+
+
+def fit(
+    config: TrainConfig,
+    records: Iterable[Mapping[str, Any] | Record] | None = None,
+    *,
+    console: Console | None = None,
+) -> Run:
+    """Train, calibrate, measure and write a run.
+
+    Args:
+        config: all settings; `run.dir` must be given.
+        records: records at hand, in place of `data.records`.
+        console: where a progress bar is drawn; None draws none.
+
+    Raises:
+        TagnetError: settings, data or machine do not allow the run; see `tagnet.errors`.
+    """
+    check_monitor(config)
+    device = choose_device(config.trainer.accelerator)
+    precision = choose_precision(config.trainer)
+    if config.run.dir is None:
+        raise ConfigError("run.dir: expected the folder of the run, found null")
+    folder = Path(config.run.dir)
+
+    prepared = prepare(config, records)
+    encoder = load_encoder(config.encoder, dropout=config.model.encoder_dropout)
+    restarted = open_run_directory(folder, config)
+    with _log_to(folder / "run.log"), _disk_errors(folder):
+        if restarted:
+            logger.info("%s holds an unfinished run of the same settings; it starts over", folder)
+        write_json(folder / "environment.json", environment(config.run.seed))
+        save_split(folder / "split.json", prepared.split, prepared.corpus.records)
+        _say_what_was_read(prepared)
+
+        text = _text_settings(config, encoder)
+        rows = [record.fields for record in prepared.corpus.records]
+        rendered = render_texts(encoder.tokenizer, text.template, rows, text.feature_tokens)
+        tokens = tokenize(encoder.tokenizer, rendered, text.max_tokens, text.window_overlap)
+        if tokens.num_over_limit:
+            verb = "cut" if text.window_overlap is None else "read in windows"
+            logger.info("%d of %d texts are over %d tokens and are %s", tokens.num_over_limit, len(tokens), text.max_tokens, verb)
+        write_json(folder / "data.json", to_plain(data_summary(config, prepared, tokens)))
+
+        pl.seed_everything(config.run.seed, verbose=False)
+        network = _build_network(config, encoder, prepared, tokens)
+        best_step = _train(config, network, encoder, prepared, tokens, folder, console)
+
+        logits_NK = compute_logits(
+            network.to(device),
+            tokens,
+            encoder.pad_id,
+            batch_size=config.trainer.eval_batch_size,
+            autocast_dtype=autocast_dtype(precision),
+        )
+        y_NK, split, tags = prepared.corpus.y_NK, prepared.split, prepared.corpus.label_space.tags
+        rule = fit_decision_rule(tags, logits_NK[split.val], y_NK[split.val], config.calibrator, config.thresholds)
+        write_bundle(
+            folder / "bundle",
+            network=network,
+            encoder=encoder,
+            model=config.model,
+            taxonomy=prepared.corpus.taxonomy,
+            rule=rule,
+            text=text,
+            provenance=_provenance(config, prepared),
+        )
+        baselines = run_baselines(config.evaluation.baselines, prepared, config.calibrator, config.thresholds)
+        outcome = measure(config.evaluation, config.run.seed, prepared, rule, logits_NK, baselines)
+        if outcome.collapse is not None:
+            logger.warning("COLLAPSE: %s", outcome.collapse)
+        write_results(folder, config, prepared, text, tokens, outcome, best_step)
+    return Run(folder, outcome)
+
+
+def _provenance(config: TrainConfig, prepared: Prepared) -> dict[str, Any]:
+    return {
+        "run": config.run.name,
+        "seed": config.run.seed,
+        "fingerprint": prepared.loaded.fingerprint,
+        "records": {side: len(index) for side, index in prepared.split.sides().items()},
+    }
+
+
+def _text_settings(config: TrainConfig, encoder: Encoder) -> TextSettings:
+    return TextSettings(
+        template=text_template(config.data.features),
+        features=config.data.features,
+        feature_tokens=config.data.feature_tokens,
+        max_tokens=min(config.data.max_tokens or encoder.max_tokens, encoder.max_tokens),
+        window_overlap=config.data.window_overlap,
+    )
+
+
+def _build_network(
+    config: TrainConfig, encoder: Encoder, prepared: Prepared, tokens: TokenizedTexts
+) -> TaggerNetwork:
+    """The network at step 0: published or earlier weights, biases at the tags' priors, rows from their names."""
+    tags = prepared.corpus.label_space.tags
+    train = prepared.split.train
+    network = TaggerNetwork(encoder, config.model, len(tags))
+    with torch.no_grad():
+        positives_K = prepared.corpus.y_NK[train].sum(0, dtype=np.int64)
+        network.head.bias.copy_(prior_log_odds(positives_K, len(train)))
+    if config.model.head == "tag_names":
+        names = tokenize(encoder.tokenizer, [tag.replace("-", " ") for tag in tags], tokens.max_tokens)
+        sample = np.random.default_rng(config.run.seed).permutation(train)[:_NAME_SAMPLE]
+        start_from_tag_names(
+            network.head,
+            torch.from_numpy(compute_embeddings(network, names, encoder.pad_id, batch_size=64)),
+            torch.from_numpy(compute_embeddings(network, tokens.take(sample), encoder.pad_id, batch_size=64)),
+            _NAME_SCALE,
+        )
+    if config.model.init_from is not None:
+        warm = start_from_bundle(network, tags, config.model.init_from)
+        logger.info(
+            "warm start from %s: %d tags known, %d new, %d gone",
+            config.model.init_from,
+            len(warm.kept),
+            len(warm.new),
+            len(warm.gone),
+        )
+    return network
+
+
+def _train(
+    config: TrainConfig,
+    network: TaggerNetwork,
+    encoder: Encoder,
+    prepared: Prepared,
+    tokens: TokenizedTexts,
+    folder: Path,
+    console: Console | None,
+) -> int:
+    """Run the epochs and leave the best one's weights in the network; returns the optimizer step they are of."""
+    y_NK, split = prepared.corpus.y_NK, prepared.split
+    tags = prepared.corpus.label_space.tags
+    positives_K = y_NK[split.train].sum(0, dtype=np.int64)
+    targets = Targets(y_NK.astype(np.float32))
+    settings = config.trainer
+    data = TextDataModule(tokens, targets, y_NK, split, encoder.pad_id, config.sampler, settings, config.run.seed)
+
+    num_batches = len(data.train_batches(0))
+    steps_an_epoch = math.ceil(num_batches / settings.accumulate)
+    num_epochs = settings.max_epochs or choose_epochs(steps_an_epoch, settings.steps, settings.epoch_range)
+    num_steps = steps_an_epoch * num_epochs
+    logger.info("training: %d epochs of %d steps, batches of %d", num_epochs, steps_an_epoch, settings.batch_size)
+
+    loss = make_loss(config.loss, positives_K, len(split.train))
+    module = TaggerModule(network, loss, config.optim, num_steps, config.run.seed)
+    calibrated = CalibratedThresholds(tags, y_NK, config.calibrator, config.thresholds)
+    collapse = CollapseCheck(calibrated, positives_K / len(split.train), config.evaluation.on_collapse)
+    callbacks = [
+        calibrated,
+        PerTagMetrics(calibrated, targets, config.evaluation.at_k),
+        collapse,
+        MetricsLog(folder / "metrics.jsonl"),
+        TrainingProgress(console, num_steps, settings.monitor),
+    ]
+    trainer = make_trainer(config, num_epochs, folder / "checkpoints", callbacks)
+    trainer.fit(module, datamodule=data)
+    return restore_best(trainer, module)
+
+
+def _say_what_was_read(prepared: Prepared) -> None:
+    report, split = prepared.corpus.report, prepared.split
+    for warning in prepared.warnings:
+        logger.warning("%s", warning)
+    logger.info(
+        "%d records, %d tags; train %d, validation %d, test %d",
+        len(prepared.corpus.records),
+        len(prepared.corpus.label_space.tags),
+        len(split.train),
+        len(split.val),
+        len(split.test),
+    )
+    if report.num_untagged_dropped:
+        logger.info("%d records without any kept tag were dropped (labels.untagged=drop)", report.num_untagged_dropped)
+
+
+@contextmanager
+def _log_to(path: Path) -> Iterator[None]:
+    """Keep what is said in the run's own log, too."""
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+        handler.close()
+
+
+@contextmanager
+def _disk_errors(folder: Path) -> Iterator[None]:
+    """Turn a full or failing disk into one clear error, wherever in the run it strikes."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _DISK_ERRORS:
+            raise cannot_write(folder, error) from error
+        raise
+    except RuntimeError as error:
+        # PyTorch's writer reports a full disk so.
+        if "PytorchStreamWriter" in str(error) or "unexpected pos" in str(error):
+            raise cannot_write(folder, OSError(errno.ENOSPC, "No space left on device")) from error
+        raise

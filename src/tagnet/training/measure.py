@@ -1,0 +1,156 @@
+"""The final measurements of a run: the model's and the baselines', on validation and test.
+
+Shapes: N texts of a side, K tags.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tagnet.calibration.rule import DecisionRule
+from tagnet.config import EvaluationConfig
+from tagnet.data.prepare import Prepared
+from tagnet.data.sides import split_quality
+from tagnet.data.split import naive_split
+from tagnet.evaluation.collapse import collapse_reason
+from tagnet.evaluation.intervals import BootstrapResult, Estimate, bootstrap, paired_bootstrap
+from tagnet.evaluation.per_tag import TagRow, per_tag_table
+
+SIDES = ("val", "test")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One model on one side."""
+
+    probs_NK: NDArray[np.float64]
+    accepted_NK: NDArray[np.bool_]
+    result: BootstrapResult
+
+
+@dataclass(frozen=True)
+class SplitMeasure:
+    """The course's measure of a split, 0 being perfect, beside that of a split without stratification."""
+
+    quality: float
+    naive_quality: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All that a run found out."""
+
+    rule: DecisionRule
+    logits: Mapping[str, NDArray[np.floating]]
+    """Side → logits (N, K)."""
+    model: Mapping[str, Measured]
+    """Side → the network."""
+    baselines: Mapping[str, Mapping[str, Measured]]
+    """Name → side → that baseline."""
+    differences: Mapping[str, Mapping[str, Estimate]]
+    """Name → the network's test metrics minus that baseline's, on the same resamples."""
+    rows: tuple[TagRow, ...]
+    """A row a tag, on test."""
+    split: SplitMeasure
+    collapse: str | None
+    """Why the model is said to have collapsed; None: it has not."""
+
+    def to_plain(self) -> dict[str, Any]:
+        """What metrics.json holds: nested, finite, without times and paths."""
+        sides = {side: _plain(measured) for side, measured in self.model.items()}
+        baselines = {
+            name: {side: _plain(measured) for side, measured in by_side.items()}
+            for name, by_side in self.baselines.items()
+        }
+        split = {"quality": self.split.quality, "naive_quality": self.split.naive_quality}
+        return {**sides, "baselines": baselines, "split": split, "collapse": self.collapse}
+
+
+def measure(
+    config: EvaluationConfig,
+    seed: int,
+    prepared: Prepared,
+    rule: DecisionRule,
+    logits_NK: NDArray[np.floating],
+    baselines: Mapping[str, tuple[DecisionRule, Mapping[str, NDArray[np.floating]]]],
+) -> Outcome:
+    """Measure the network and the baselines, each by its own rule, which was fitted on validation.
+
+    Args:
+        config: how many resamples, which coverage.
+        seed: of the resamples, the same for all models.
+        prepared: labels and sides.
+        rule: the network's.
+        logits_NK: the network's, of all texts of the corpus.
+        baselines: name → rule, and side → scores (N, K).
+    """
+    y_NK, split = prepared.corpus.y_NK, prepared.split
+    y = {side: y_NK[getattr(split, side)] for side in SIDES}
+    logits = {side: logits_NK[getattr(split, side)] for side in SIDES}
+    model = {side: _measure(rule, logits[side], y[side], config, seed) for side in SIDES}
+    others = {
+        name: {side: _measure(its_rule, scores[side], y[side], config, seed) for side in SIDES}
+        for name, (its_rule, scores) in baselines.items()
+    }
+    test = model["test"]
+    differences = {
+        name: paired_bootstrap(
+            test.probs_NK,
+            test.accepted_NK,
+            other["test"].probs_NK,
+            other["test"].accepted_NK,
+            y["test"],
+            samples=config.bootstrap_samples,
+            confidence=config.confidence,
+            seed=seed,
+            at_k=config.at_k,
+        )
+        for name, other in others.items()
+    }
+    train_counts_K = y_NK[split.train].sum(0, dtype=np.int64)
+    rows = per_tag_table(
+        rule.tags, test.probs_NK, y["test"], test.accepted_NK, rule.thresholds_K, train_counts_K, test.result
+    )
+    sizes = (len(split.train), len(split.val), len(split.test))
+    total = sum(sizes)
+    naive = naive_split(len(y_NK), (sizes[0] / total, sizes[1] / total, sizes[2] / total), seed)
+    return Outcome(
+        rule=rule,
+        logits=logits,
+        model=model,
+        baselines=others,
+        differences=differences,
+        rows=tuple(rows),
+        split=SplitMeasure(split_quality(y_NK, split), split_quality(y_NK, naive)),
+        collapse=collapse_reason(model["val"].probs_NK, model["val"].accepted_NK, train_counts_K / len(split.train)),
+    )
+
+
+def _measure(
+    rule: DecisionRule,
+    logits_NK: NDArray[np.floating],
+    y_NK: NDArray[np.uint8],
+    config: EvaluationConfig,
+    seed: int,
+) -> Measured:
+    probs_NK = rule.probabilities(logits_NK)
+    accepted_NK = rule.accept(probs_NK)
+    result = bootstrap(
+        probs_NK,
+        y_NK,
+        accepted_NK,
+        samples=config.bootstrap_samples,
+        confidence=config.confidence,
+        seed=seed,
+        at_k=config.at_k,
+    )
+    return Measured(probs_NK, accepted_NK, result)
+
+
+def _plain(measured: Measured) -> dict[str, dict[str, float]]:
+    return {name: estimate.to_plain() for name, estimate in measured.result.overall.items()}

@@ -1,0 +1,68 @@
+"""The Lightning module: a training step, a validation step, and the logits of a validation epoch.
+
+Shapes: B texts of a batch, V validation texts, K tags.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from tagnet.config import OptimConfig
+from tagnet.data.batches import Batch
+from tagnet.model.network import TaggerNetwork
+from tagnet.training.optim import make_optimizer, make_schedule
+
+
+class TaggerModule(pl.LightningModule):
+    """A network, its loss and its optimizer.
+
+    Random numbers of a training step (dropout) follow from the seed and the number of the step alone, so that a run
+    that was continued draws the same ones.
+    """
+
+    def __init__(self, network: TaggerNetwork, loss: nn.Module, optim: OptimConfig, num_steps: int, seed: int) -> None:
+        super().__init__()
+        self.network = network
+        self.loss = loss
+        self._optim = optim
+        self._num_steps = num_steps
+        self._seed = seed
+        self._val_outputs: list[tuple[Tensor, Tensor]] = []
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Seed the random numbers of this step."""
+        torch.manual_seed(self._seed * 1_000_003 + self.trainer.fit_loop.epoch_loop.total_batch_idx)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The loss of a batch, a scalar."""
+        logits_BK = self.network(batch.input_ids_ST, batch.mask_ST, batch.text_of_S)
+        loss: Tensor = self.loss(logits_BK, batch.targets_BK, batch.known_BK)
+        return loss
+
+    def on_validation_epoch_start(self) -> None:
+        """Forget the logits of the last validation."""
+        self._val_outputs = []
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Keep the logits; they are measured together, once, at the end of the epoch."""
+        logits_BK = self.network(batch.input_ids_ST, batch.mask_ST, batch.text_of_S)
+        self._val_outputs.append((batch.index_B.cpu(), logits_BK.float().cpu()))
+
+    def validation_logits(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The validation texts' places in the corpus (V,), ascending, and their logits (V, K)."""
+        index_V = torch.cat([index for index, _ in self._val_outputs]).numpy()
+        logits_VK = torch.cat([logits for _, logits in self._val_outputs]).numpy()
+        order = np.argsort(index_V)
+        return index_V[order], logits_VK[order]
+
+    def configure_optimizers(self) -> Any:
+        """AdamW and its schedule, stepped with every optimizer step."""
+        optimizer = make_optimizer(self.network, self._optim)
+        schedule = make_schedule(optimizer, self._num_steps, self._optim)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -1,0 +1,87 @@
+"""AdamW with layer-wise learning rates, and its schedule."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import torch
+from torch import nn
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import LambdaLR
+
+from tagnet.config import OptimConfig
+from tagnet.model.network import TaggerNetwork
+
+_LAYER = re.compile(r"\.(\d+)\.")
+
+
+def parameter_groups(network: TaggerNetwork, config: OptimConfig) -> list[dict[str, object]]:
+    """Parameters by learning rate and weight decay.
+
+    The encoder's last layer learns at `lr`, each layer below at `layer_decay` times the one above it, the embeddings
+    as the layer below the first (Howard & Ruder, ACL 2018, section 3.2); pooling and head at `head_lr`. Vectors
+    (biases, norms) are not decayed.
+    """
+    depth = 1 + max((_layer_of(name) for name, _ in network.encoder.named_parameters()), default=0)
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        if name.startswith("encoder."):
+            layer = _layer_of(name.removeprefix("encoder."))
+            rate = config.lr * config.layer_decay ** (depth - 1 - layer)
+        else:
+            rate = config.head_lr
+        decay = config.weight_decay if parameter.ndim > 1 else 0.0
+        groups.setdefault((rate, decay), []).append(parameter)
+    return [{"params": p, "lr": rate, "weight_decay": decay} for (rate, decay), p in groups.items()]
+
+
+def _layer_of(name: str) -> int:
+    """The number of the layer that a parameter of the encoder belongs to, from 0; −1 for the embeddings.
+
+    >>> _layer_of("encoder.layer.5.output.dense.weight"), _layer_of("embeddings.word_embeddings.weight")
+    (5, -1)
+    """
+    match = _LAYER.search(name)
+    return int(match.group(1)) if match else -1
+
+
+def make_optimizer(network: TaggerNetwork, config: OptimConfig) -> AdamW:
+    """AdamW (Loshchilov & Hutter, ICLR 2019) over `parameter_groups`."""
+    return AdamW(parameter_groups(network, config), lr=config.lr, fused=config.fused)
+
+
+def rate_factor(step: int, num_steps: int, config: OptimConfig) -> float:
+    """The share of the peak learning rate at an optimizer step.
+
+    >>> from tagnet.config import OptimConfig
+    >>> config = OptimConfig(1e-4, 1e-3, 1.0, 0.0, warmup=0.5, schedule="linear", clip_norm=None, fused=True)
+    >>> [rate_factor(step, 4, config) for step in range(5)]
+    [0.5, 1.0, 1.0, 0.5, 0.0]
+    """
+    warmup = round(config.warmup * num_steps)
+    if step < warmup:
+        return (step + 1) / warmup
+    left = max(0.0, (num_steps - step) / max(1, num_steps - warmup))
+    if config.schedule == "linear":
+        return left
+    if config.schedule == "cosine":
+        return 0.5 * (1 - math.cos(math.pi * left))
+    return 1.0
+
+
+def make_schedule(optimizer: torch.optim.Optimizer, num_steps: int, config: OptimConfig) -> LambdaLR:
+    """`rate_factor` as a scheduler that is stepped after every optimizer step."""
+    return LambdaLR(optimizer, lambda step: rate_factor(step, num_steps, config))
+
+
+def choose_epochs(steps_an_epoch: int, steps: int, epoch_range: tuple[int, int]) -> int:
+    """How many epochs come nearest to `steps` optimizer steps, within the range.
+
+    >>> choose_epochs(63, 600, (3, 15)), choose_epochs(7, 600, (3, 15)), choose_epochs(2000, 600, (3, 15))
+    (10, 15, 3)
+    """
+    fewest, most = epoch_range
+    return min(max(round(steps / steps_an_epoch), fewest), most)

@@ -1,0 +1,178 @@
+"""The files that a run leaves behind, metrics.json last.
+
+Shapes: N records of a side, K tags.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tagnet.atomic import write_json, write_with
+from tagnet.bundle import TextSettings
+from tagnet.config import TrainConfig, to_plain
+from tagnet.data.prepare import Prepared
+from tagnet.data.tokens import TokenizedTexts
+from tagnet.evaluation.per_tag import per_tag_f1, write_csv
+from tagnet.evaluation.report import write_report
+from tagnet.evaluation.report_data import DataSummary, LearningCurve, ReportData, SideData, SplitSummary
+from tagnet.training.measure import SIDES, Outcome
+
+_PANELS = {
+    "train.loss": ("loss", "train"),
+    "val.loss": ("loss", "validation"),
+    "val.map": ("validation", "mAP"),
+    "val.f1_micro": ("validation", "micro F1"),
+    "val.f1_macro": ("validation", "macro F1"),
+    "lr": ("learning rate", "peak of all groups"),
+}
+
+
+def write_results(
+    folder: Path,
+    config: TrainConfig,
+    prepared: Prepared,
+    text: TextSettings,
+    tokens: TokenizedTexts,
+    outcome: Outcome,
+    best_step: int,
+) -> None:
+    """Write predictions, the table of tags, the report, and at last the metrics that mark the run as finished."""
+    write_with(folder / "predictions.parquet", lambda path: pq.write_table(_predictions(prepared, outcome), path))
+    write_csv(folder / "per_tag.csv", outcome.rows)
+    write_report(folder / "report.html", _report(folder, config, prepared, text, tokens, outcome, best_step))
+    write_json(folder / "metrics.json", outcome.to_plain())
+
+
+def data_summary(config: TrainConfig, prepared: Prepared, tokens: TokenizedTexts) -> DataSummary:
+    """What was read and what became of it, for data.json and the report."""
+    report = prepared.corpus.report
+    return DataSummary(
+        source=config.data.records,
+        taxonomy=config.data.taxonomy,
+        num_rows=report.num_rows,
+        num_records=report.num_records,
+        num_untagged_dropped=report.num_untagged_dropped,
+        fingerprint=report.fingerprint,
+        skipped=[asdict(row) for row in prepared.loaded.skipped],
+        outside_taxonomy=report.outside_taxonomy,
+        resolved_aliases=report.resolved_aliases,
+        below_min_count=report.below_min_count,
+        excluded=report.excluded,
+        num_over_limit=tokens.num_over_limit,
+        max_tokens=tokens.max_tokens,
+        warnings=prepared.warnings,
+    )
+
+
+def _predictions(prepared: Prepared, outcome: Outcome) -> pa.Table:
+    """Logits and labels of validation and test, a row a record; the tags are in the schema's metadata."""
+    columns: dict[str, list[Any]] = {"id": [], "side": [], "logits": [], "labels": []}
+    for side in SIDES:
+        index_N = getattr(prepared.split, side)
+        columns["id"].extend(str(prepared.corpus.records[i].id) for i in index_N)
+        columns["side"].extend([side] * len(index_N))
+        columns["logits"].extend(outcome.logits[side].astype(np.float32))
+        columns["labels"].extend(prepared.corpus.y_NK[index_N])
+    schema = pa.schema(
+        [
+            ("id", pa.string()),
+            ("side", pa.string()),
+            ("logits", pa.list_(pa.float32())),
+            ("labels", pa.list_(pa.uint8())),
+        ],
+        metadata={"tags": json.dumps(outcome.rule.tags)},
+    )
+    return pa.table(columns, schema=schema)
+
+
+def _report(
+    folder: Path,
+    config: TrainConfig,
+    prepared: Prepared,
+    text: TextSettings,
+    tokens: TokenizedTexts,
+    outcome: Outcome,
+    best_step: int,
+) -> ReportData:
+    corpus, split = prepared.corpus, prepared.split
+    environment: Mapping[str, str] = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
+    model = outcome.model
+    return ReportData(
+        run_name=config.run.name,
+        encoder=config.encoder,
+        seed=config.run.seed,
+        tags=outcome.rule.tags,
+        thresholds_K=outcome.rule.thresholds_K,
+        train_counts_K=corpus.y_NK[split.train].sum(0, dtype=np.int64),
+        test=_side(prepared, outcome, "test"),
+        val=_side(prepared, outcome, "val"),
+        y_all_NK=corpus.y_NK,
+        rows=outcome.rows,
+        overall=model["test"].result.overall,
+        val_overall=model["val"].result.overall,
+        baselines={name: sides["test"].result.overall for name, sides in outcome.baselines.items()},
+        differences=outcome.differences,
+        baseline_f1_K={
+            name: per_tag_f1(corpus.y_NK[split.test], sides["test"].accepted_NK)
+            for name, sides in outcome.baselines.items()
+        },
+        curves=_curves(folder / "metrics.jsonl"),
+        best_step=best_step,
+        split=SplitSummary(
+            sizes={side: len(index) for side, index in split.sides().items()},
+            quality=outcome.split.quality,
+            naive_quality=outcome.split.naive_quality,
+            source=_split_source(config),
+            crossing_duplicates=prepared.crossing_duplicates,
+        ),
+        data=data_summary(config, prepared, tokens),
+        calibrator=outcome.rule.calibrator,
+        threshold_rule=outcome.rule.threshold_rule,
+        bootstrap_samples=config.evaluation.bootstrap_samples,
+        confidence=config.evaluation.confidence,
+        config=to_plain(config),
+        environment=environment,
+        collapse=outcome.collapse,
+    )
+
+
+def _side(prepared: Prepared, outcome: Outcome, side: str) -> SideData:
+    index_N = getattr(prepared.split, side)
+    return SideData(
+        ids=[prepared.corpus.records[i].id for i in index_N],
+        texts=[prepared.texts[i] for i in index_N],
+        probs_NK=outcome.model[side].probs_NK,
+        y_NK=prepared.corpus.y_NK[index_N],
+        accepted_NK=outcome.model[side].accepted_NK,
+    )
+
+
+def _split_source(config: TrainConfig) -> str:
+    split = config.split
+    if split.file is not None:
+        return f"file {split.file}" + (f", key {split.key}" if split.key else "")
+    names = {"iterative": "iterative stratification", "date": "by date", "kfold": "stratified folds"}
+    return f"{names[split.name]}, seed {config.run.seed}"
+
+
+def _curves(path: Path) -> list[LearningCurve]:
+    """The curves of metrics.jsonl that a person looks at."""
+    points: dict[str, list[tuple[int, float]]] = {name: [] for name in _PANELS}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        entry = json.loads(line)
+        for name in _PANELS:
+            if entry.get(name) is not None:
+                points[name].append((entry["step"], entry[name]))
+    return [
+        LearningCurve(name, [step for step, _ in found], [value for _, value in found], panel)
+        for (panel, name), found in ((_PANELS[key], found) for key, found in points.items())
+        if found
+    ]

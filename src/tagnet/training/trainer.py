@@ -1,0 +1,100 @@
+"""Lightning's trainer, set up from the configuration."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+
+from tagnet.config import TrainConfig, TrainerConfig
+from tagnet.errors import ConfigError, nearest
+from tagnet.evaluation.metrics import metric_names
+from tagnet.prediction.tagger import choose_device
+from tagnet.training.module import TaggerModule
+
+_PRECISION_DTYPES = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16, "32-true": None}
+
+
+def check_monitor(config: TrainConfig) -> None:
+    """Raise a ConfigError where `trainer.monitor` is no validation metric."""
+    known = ["val.loss", *(f"val.{name}" for name in metric_names(config.evaluation.at_k))]
+    if config.trainer.monitor not in known:
+        raise ConfigError(
+            f"trainer.monitor: expected a validation metric such as val.map or val.f1_macro, "
+            f"found {config.trainer.monitor!r}{nearest(config.trainer.monitor, known)}"
+        )
+
+
+def choose_precision(config: TrainerConfig) -> str:
+    """The precision that `auto` stands for on this machine."""
+    if config.precision != "auto":
+        return config.precision
+    device = choose_device(config.accelerator)
+    return "bf16-mixed" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "32-true"
+
+
+def autocast_dtype(precision: str) -> torch.dtype | None:
+    """What `torch.autocast` is given outside Lightning, for a precision."""
+    return _PRECISION_DTYPES[precision]
+
+
+def make_trainer(
+    config: TrainConfig, num_epochs: int, checkpoints: Path, callbacks: Sequence[pl.Callback]
+) -> pl.Trainer:
+    """A trainer that validates and keeps the best weights every epoch, and says nothing by itself."""
+    _quieten()
+    trainer = config.trainer
+    own: list[pl.Callback] = [
+        ModelCheckpoint(
+            dirpath=checkpoints,
+            filename="best",
+            monitor=trainer.monitor,
+            mode=trainer.mode,
+            save_weights_only=True,
+            enable_version_counter=False,
+        )
+    ]
+    if trainer.patience is not None:
+        own.append(EarlyStopping(monitor=trainer.monitor, mode=trainer.mode, patience=trainer.patience))
+    precision: Any = choose_precision(trainer)
+    return pl.Trainer(
+        accelerator="gpu" if choose_device(trainer.accelerator).type == "cuda" else "cpu",
+        devices=1,
+        precision=precision,
+        max_epochs=num_epochs,
+        accumulate_grad_batches=trainer.accumulate,
+        gradient_clip_val=config.optim.clip_norm,
+        callbacks=[*callbacks, *own],
+        # The training loader is a pure function of the epoch, so it is asked for anew at each.
+        reload_dataloaders_every_n_epochs=1,
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=checkpoints,
+    )
+
+
+def restore_best(trainer: pl.Trainer, module: TaggerModule) -> int:
+    """Load the weights of the best epoch into the module; returns the optimizer step they were saved at."""
+    checkpoint = trainer.checkpoint_callback
+    assert isinstance(checkpoint, ModelCheckpoint)
+    found = torch.load(checkpoint.best_model_path, map_location="cpu", weights_only=True)
+    module.load_state_dict(found["state_dict"])
+    step: int = found["global_step"]
+    return step
+
+
+def _quieten() -> None:
+    for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    # A few workers' startup costs more than collating from memory; see TextDataModule.
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*number of training batches.*is smaller than the logging interval.*")

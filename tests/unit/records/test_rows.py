@@ -1,0 +1,232 @@
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pytest
+
+from tagnet.errors import MissingExtraError, RecordError
+from tagnet.records.rows import InvalidRow, TextRow, iter_rows
+
+ROWS: list[dict[str, Any]] = [
+    {"id": 1, "title": 'quotes " and, commas', "tags": ["a", "arxiv:2005.10872 "]},
+    {"id": 2, "title": "two\nlines – é", "tags": []},
+    {"id": 3, "title": "NA", "tags": ["b"]},
+]
+
+
+def write_csv(path: Path, rows: list[list[str]], separator: str = ",") -> Path:
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream, delimiter=separator).writerows(rows)
+    return path
+
+
+def saved_dataset(path: Path, rows: list[dict[str, Any]], features: datasets.Features | None = None) -> Path:
+    bars = not datasets.are_progress_bars_disabled()
+    datasets.disable_progress_bars()
+    datasets.Dataset.from_list(rows, features=features).save_to_disk(str(path))
+    if bars:
+        datasets.enable_progress_bars()
+    return path
+
+
+def test_json_array_and_lines(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(ROWS))
+    (tmp_path / "a.jsonl").write_text("\n\n".join(json.dumps(row) for row in ROWS) + "\n")
+    (tmp_path / "a.ndjson").write_text("\ufeff" + "\n".join(json.dumps(row) for row in ROWS), encoding="utf-8")
+    assert list(iter_rows(tmp_path / "a.json")) == list(enumerate(ROWS, start=1))
+    assert list(iter_rows(tmp_path / "a.jsonl")) == list(zip([1, 3, 5], ROWS, strict=True))
+    assert list(iter_rows(str(tmp_path / "a.ndjson"))) == list(enumerate(ROWS, start=1))
+
+
+def test_a_broken_line_is_a_row_with_its_line_and_column(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"id": 1}\n{"id": 2,\n{"id": 3}\n')
+    rows = list(iter_rows(path))
+    assert rows[0] == (1, {"id": 1})
+    assert rows[1][1] == InvalidRow(
+        "line",
+        "a JSON object",
+        "broken JSON at line 2, column 10 (Expecting property name enclosed in double quotes)",
+    ) or "broken JSON at line 2" in str(rows[1][1])
+    assert rows[2] == (3, {"id": 3})
+
+
+@pytest.mark.parametrize(("name", "separator"), [("a.csv", ","), ("a.tsv", "\t"), ("a.CSV", ",")])
+def test_csv_cells_are_read_as_the_text_they_are(tmp_path: Path, name: str, separator: str) -> None:
+    cells = [["id", "title"], ["007", 'quotes " and, commas'], ["2", "NA"], ["1e5", ""], ["null", "two\nlines – é"]]
+    rows = list(iter_rows(write_csv(tmp_path / name, cells, separator)))
+    assert rows == [(n, dict(zip(cells[0], line, strict=True))) for n, line in enumerate(cells[1:], start=1)]
+    assert all(isinstance(row, TextRow) for _, row in rows)
+
+
+def test_csv_of_more_than_one_batch_keeps_its_order(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "a.csv", [["id"], *([str(n)] for n in range(2_500))])
+    assert [(number, row) for number, row in iter_rows(path)] == [(n + 1, {"id": str(n)}) for n in range(2_500)]
+
+
+def test_csv_with_a_mark_and_a_nameless_index(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("\ufeff,id\n0,7\n", encoding="utf-8")
+    assert list(iter_rows(path)) == [(1, {"Unnamed: 0": "0", "id": "7"})]
+
+
+def test_csv_lines_that_are_too_short_are_filled(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "a.csv", [["id", "title"], ["1", "a"], ["2"]])
+    assert list(iter_rows(path))[1] == (2, {"id": "2", "title": ""})
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("id,title\n1,a\n2,b,c\n", r"a\.csv: cannot be read \(.*Expected 2 fields in line 3, saw 3"),
+        ("id,title\n1,a,\n2,b,\n", r"a\.csv: cannot be read \(Length of header or names does not match"),
+        ("id,id\n1,2\n", r"a\.csv: expected each column name once, found 'id' twice"),
+        ('id,title\n1,"a\n', r"a\.csv: cannot be read \(.*EOF inside string"),
+    ],
+)
+def test_csv_that_would_lose_or_shift_cells_is_refused(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], lines: str, message: str
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(lines)
+    with pytest.raises(RecordError, match=message) as caught:
+        list(iter_rows(path))
+    assert str(caught.value).count("\n") < 3
+    assert capfd.readouterr() == ("", "")
+
+
+def test_csv_must_be_utf8(tmp_path: Path) -> None:
+    for content in (b"id,t\xe9tle\n1,a\n", b"id,title\n1," + b"a" * 100_000 + b"\xe9\n"):
+        path = tmp_path / "a.csv"
+        path.write_bytes(content)
+        with pytest.raises(RecordError, match=r"a\.csv: .*(UTF-8|utf-8)"):
+            list(iter_rows(path))
+
+
+def test_json_lines_must_be_utf8(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b'{"id": "\xe9"}\n')
+    with pytest.raises(RecordError, match=r"a\.jsonl: expected UTF-8, found byte 0xe9"):
+        list(iter_rows(path))
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl", "a.csv"])
+def test_an_empty_file_has_no_rows(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("")
+    assert list(iter_rows(tmp_path / name)) == []
+
+
+def test_parquet_keeps_its_types(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    rows = [{**row, "created_on": datetime(2021, 5, n + 1)} for n, row in enumerate(ROWS)]
+    rows[1]["title"] = None
+    table = datasets.Dataset.from_list(rows).data.table
+    import pyarrow.parquet
+
+    pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
+    assert list(iter_rows(tmp_path / "a.parquet")) == list(enumerate(rows, start=1))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_parquet_that_is_none(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.parquet").write_text("id,title\n")
+    with pytest.raises(RecordError, match=r"a\.parquet: cannot be read \("):
+        list(iter_rows(tmp_path / "a.parquet"))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_saved_dataset_with_class_labels_gives_their_names(tmp_path: Path) -> None:
+    features = datasets.Features(
+        {
+            "id": datasets.Value("int64"),
+            "labels": datasets.List(datasets.ClassLabel(names=["joy", "grief"])),
+            "kind": datasets.ClassLabel(names=["x", "y"]),
+        }
+    )
+    rows = [{"id": 1, "labels": [1, 0], "kind": 1}, {"id": 2, "labels": [], "kind": -1}]
+    path = saved_dataset(tmp_path / "saved", rows, features)
+    assert list(iter_rows(path)) == [
+        (1, {"id": 1, "labels": ["grief", "joy"], "kind": "y"}),
+        (2, {"id": 2, "labels": [], "kind": None}),
+    ]
+
+
+def test_a_folder_of_several_splits_names_them(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        saved_dataset(tmp_path / "all" / split, ROWS)
+    (tmp_path / "all" / "dataset_dict.json").write_text('{"splits": ["train", "test"]}')
+    with pytest.raises(RecordError, match=r"holds several splits \(train, test\); name one of them, as .*all/train"):
+        iter_rows_of_folder = iter_rows(tmp_path / "all")
+        next(iter_rows_of_folder)
+    assert [row for _, row in iter_rows(tmp_path / "all" / "train")] == ROWS
+
+
+def test_any_other_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match="a folder that datasets' save_to_disk wrote; found another folder"):
+        list(iter_rows(tmp_path))
+
+
+def test_the_hub_is_asked_for_name_and_split(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def load_dataset(name: str, split: str) -> datasets.Dataset:
+        asked.append((name, split))
+        return datasets.Dataset.from_list(ROWS)
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    assert [row for _, row in iter_rows("hub:org/name")] == ROWS
+    assert [row for _, row in iter_rows("hub:org/name:test[:10%]")] == ROWS
+    assert asked == [("org/name", "train"), ("org/name", "test[:10%]")]
+
+
+def test_the_hub_without_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load_dataset(name: str, split: str) -> datasets.Dataset:
+        raise ConnectionError(f"Couldn't reach {name!r} on the Hub\nlong story")
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    with pytest.raises(
+        RecordError, match=r"hub:org/name: cannot be read \(Couldn't reach 'org/name' on the Hub\)"
+    ) as e:
+        list(iter_rows("hub:org/name"))
+    assert str(e.value).count("\n") == 1
+
+
+def test_settings_of_datasets_are_left_as_they_were(tmp_path: Path) -> None:
+    before = datasets.logging.get_verbosity(), datasets.are_progress_bars_disabled()
+    list(iter_rows(write_csv(tmp_path / "a.csv", [["id"], ["1"]])))
+    assert (datasets.logging.get_verbosity(), datasets.are_progress_bars_disabled()) == before
+
+
+def test_without_the_datasets_library_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_csv(tmp_path / "a.csv", [["id"], ["1"]])
+    (tmp_path / "a.jsonl").write_text('{"id": 1}')
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(MissingExtraError, match=r"a\.csv: .*pip install 'tagnet\[train\]'"):
+        list(iter_rows(path))
+    assert list(iter_rows(tmp_path / "a.jsonl")) == [(1, {"id": 1})]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.txt", "x", r"expected a file that ends in \.json, \.jsonl"),
+        ("a.jsnl", "x", r"did you mean \.jsonl"),
+        (
+            "a.json",
+            '{"id": 1}',
+            "expected a JSON array of objects, found {.*\nA file with one object a line is JSON Lines",
+        ),
+        ("a.json", '[{"id": 1}\n', "expected a JSON array of objects, found broken JSON at line 2, column 1"),
+    ],
+)
+def test_files_that_hold_no_rows(tmp_path: Path, name: str, content: str, message: str) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(RecordError, match=message):
+        list(iter_rows(tmp_path / name))
+    with pytest.raises(RecordError, match="no such file"):
+        list(iter_rows(tmp_path / "gone.json"))

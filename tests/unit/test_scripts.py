@@ -1,0 +1,118 @@
+"""The scripts, run in a copy whose environment is a stub: nothing is installed and nothing trained."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+TAGNET = """#!/bin/sh
+echo "offline=$HF_HUB_OFFLINE" "$@"
+run=$(echo "$2" | sed "s/^run.dir='//; s/'$//")
+mkdir -p "$run" && touch "$run/metrics.json" "$run/report.html"
+"""
+PYTHON = """#!/bin/sh
+echo "python threads=$OMP_NUM_THREADS" "$@"
+case "$*" in *"$FAILS"*) exit 1;; esac
+"""
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    path.chmod(0o755)
+
+
+@pytest.fixture
+def checkout(repository: Path, tmp_path: Path) -> Path:
+    folder = tmp_path / "my (first) checkout"
+    shutil.copytree(repository / "scripts", folder / "scripts")
+    shutil.copytree(repository / ".ci", folder / ".ci")
+    shutil.copy(repository / "pyproject.toml", folder)
+    return folder
+
+
+@pytest.fixture
+def installed(checkout: Path) -> Path:
+    _write(checkout / "scripts" / "environment", "#!/bin/sh\n")
+    _write(checkout / ".venv" / "bin" / "tagnet", TAGNET)
+    _write(checkout / ".venv" / "bin" / "python", PYTHON)
+    _write(checkout / ".venv" / "bin" / "lint-imports", PYTHON.replace("python", "lint-imports"))
+    return checkout
+
+
+def _run(folder: Path, *command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    known = {name: value for name, value in os.environ.items() if name not in {"PYTHON", "OMP_NUM_THREADS"}}
+    known |= {"FAILS": "nothing does", **environment}
+    return subprocess.run(command, cwd=folder, env=known, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    "name", ["scripts/environment", "scripts/quickstart", "scripts/test", "scripts/lint", ".ci/run"]
+)
+def test_every_script_can_be_started(repository: Path, name: str) -> None:
+    assert os.access(repository / name, os.X_OK)
+
+
+def test_quickstart_never_takes_a_finished_run(installed: Path, tmp_path: Path) -> None:
+    quickstart = installed / "scripts" / "quickstart"
+    for name in ("quickstart", "quickstart-2", "quickstart-3"):
+        answer = _run(tmp_path, quickstart, "loss=asl", "run.seed=1")
+        run = installed / "runs" / name
+        assert answer.returncode == 0, answer.stderr
+        assert f"offline=1 train run.dir='{run}' loss=asl run.seed=1" in answer.stdout
+        assert str(run / "report.html") in answer.stdout
+        assert f"predict '{run}/bundle'" in answer.stdout
+
+
+def test_quickstart_fails_when_training_does(installed: Path) -> None:
+    _write(installed / ".venv" / "bin" / "tagnet", "#!/bin/sh\nexit 2\n")
+    answer = _run(installed, "scripts/quickstart")
+    assert answer.returncode == 2
+    assert "report" not in answer.stdout
+
+
+def test_the_default_leaves_the_slow_tests_out(installed: Path, tmp_path: Path) -> None:
+    answer = _run(tmp_path, installed / "scripts" / "test", "-k", "split")
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.splitlines()[-1] == "python threads=1 -m pytest -n 2 -m not slow -k split"
+
+
+def test_ci_runs_everything(installed: Path, tmp_path: Path) -> None:
+    answer = _run(tmp_path, "bash", installed / ".ci" / "run")
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.splitlines()[-1] == "python threads=1 -m pytest -n 2 -m "
+
+
+@pytest.mark.parametrize("part", ["-m ruff check", "-m ruff format --check", "-m mypy", "-m pytest"])
+def test_any_failure_fails_and_still_runs_the_rest(installed: Path, part: str) -> None:
+    answer = _run(installed, "scripts/test", FAILS=part)
+    assert answer.returncode == 1
+    assert [line.split()[0] for line in answer.stdout.splitlines()] == ["python"] * 3 + ["lint-imports", "python"]
+
+
+def test_a_broken_import_contract_fails(installed: Path) -> None:
+    _write(installed / ".venv" / "bin" / "lint-imports", "#!/bin/sh\nexit 1\n")
+    assert _run(installed, "scripts/lint").returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("python", "message"),
+    [
+        (
+            "#!/bin/sh\n[ $1 = --version ] && echo Python 3.9.2\nexit 1\n",
+            "needs Python 3.11 or newer, found Python 3.9.2;",
+        ),
+        ("#!/bin/sh\ncase $2 in *venv*) exit 1;; esac\n", "install its venv module"),
+    ],
+)
+def test_an_unfit_python_is_one_clear_line(checkout: Path, python: str, message: str) -> None:
+    _write(checkout / "bin" / "fit-python", python)
+    answer = _run(checkout, "scripts/quickstart", PYTHON="bin/fit-python")
+    assert answer.returncode == 1
+    assert len(answer.stderr.splitlines()) == 1
+    assert message in answer.stderr
+    assert not (checkout / ".venv").exists()
