@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from tagnet.atomic import cannot_write, write_json, write_text
 from tagnet.calibration.rule import DecisionRule
-from tagnet.config import ModelConfig, build, to_plain
+from tagnet.config import LabelsConfig, ModelConfig, build, to_plain
 from tagnet.errors import BundleError
 from tagnet.records.taxonomy import Taxonomy, build_taxonomy, to_rows
 
@@ -62,6 +62,10 @@ class Bundle:
     taxonomy: Taxonomy | None
     rule: DecisionRule
     text: TextSettings
+    labels: LabelsConfig
+    """How the run made tags canonical, for whoever measures the bundle on labelled records."""
+    train_counts: Mapping[str, int]
+    """Tag → training records that bore it."""
     model: ModelConfig
     encoder_source: str
     encoder_config: Mapping[str, Any]
@@ -78,6 +82,8 @@ def write_bundle(
     taxonomy: Taxonomy | None,
     rule: DecisionRule,
     text: TextSettings,
+    labels: LabelsConfig,
+    train_counts: Mapping[str, int],
     provenance: Mapping[str, Any],
 ) -> Bundle:
     """Write a bundle whole or not at all, and read it back.
@@ -103,6 +109,8 @@ def write_bundle(
         description = {
             "format_version": FORMAT_VERSION,
             "tags": list(rule.tags),
+            "train_counts": dict(train_counts),
+            "labels": to_plain(labels),
             "text": to_plain(text),
             "model": to_plain(model),
             "encoder": {"source": encoder.source, "pad_id": encoder.pad_id},
@@ -155,6 +163,8 @@ def read_bundle(folder: str | Path) -> Bundle:
         taxonomy=None if rows is None else build_taxonomy(rows, str(folder / "taxonomy.json")),
         rule=DecisionRule.from_plain(_read_json(folder / "decision_rule.json")),
         text=build(TextSettings, found["text"], "text"),
+        labels=build(LabelsConfig, found["labels"], "labels"),
+        train_counts=found["train_counts"],
         model=build(ModelConfig, found["model"], "model"),
         encoder_source=found["encoder"]["source"],
         encoder_config=_read_json(folder / "encoder.json"),

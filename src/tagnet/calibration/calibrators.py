@@ -18,7 +18,7 @@ FloatArray = NDArray[np.float64]
 
 SMALLEST_SLOPE = 1e-3
 """The least slope for logits of unit size: a model that ranks backwards keeps its order and says its base rates."""
-_SLOPE_RIDGE = 1e-6
+_SLOPE_RIDGE = 1e-6  # toward 1: only felt where the logits are constant, so that any slope fits
 _MAX_STEPS = 100
 
 
@@ -71,9 +71,9 @@ def fit_calibrator(
     cells = _Cells(logits / size, _platt_targets(y, known), known.astype(np.float64))
     match config:
         case SharedPlattConfig():
-            slope, offsets_K = _fit_platt(cells, config.offset_ridge, size)
+            slope, offsets_K = _fit_platt(cells, config.offset_ridge)
         case TemperatureConfig():
-            slope, offsets_K = _fit_platt(cells, None, size)
+            slope, offsets_K = _fit_platt(cells, None)
         case _:
             assert_never(config)
     return slope / size, offsets_K
@@ -94,29 +94,27 @@ def _platt_targets(y_NK: FloatArray, known_NK: NDArray[np.bool_]) -> FloatArray:
     return targets_NK
 
 
-def _fit_platt(cells: _Cells, ridge: float | None, size: float) -> tuple[float, FloatArray]:
-    """Slope (of the logits over `size`) and offsets; ridge None: the offsets are held at 0."""
-    slope, shared, own_K = _newton(cells, ridge, start=1.0, prior=size, free_slope=True)
+def _fit_platt(cells: _Cells, ridge: float | None) -> tuple[float, FloatArray]:
+    """Slope of the logits of unit size, and offsets; ridge None: the offsets are held at 0."""
+    slope, shared, own_K = _newton(cells, ridge, start=1.0, free_slope=True)
     if slope < SMALLEST_SLOPE:
         # The objective is convex, so a slope that wants to be lower is best at its bound.
-        slope, shared, own_K = _newton(cells, ridge, start=SMALLEST_SLOPE, prior=size, free_slope=False)
+        slope, shared, own_K = _newton(cells, ridge, start=SMALLEST_SLOPE, free_slope=False)
     return slope, shared + own_K
 
 
-def _newton(
-    cells: _Cells, ridge: float | None, *, start: float, prior: float, free_slope: bool
-) -> tuple[float, float, FloatArray]:
+def _newton(cells: _Cells, ridge: float | None, *, start: float, free_slope: bool) -> tuple[float, float, FloatArray]:
     """Damped Newton over (a, b, d): the block of d is diagonal, so a step costs two sums over the cells and a 2 × 2."""
     slope, shared, own_K = start, 0.0, np.zeros(cells.logits_NK.shape[1])
-    value = _objective(cells, slope, shared, own_K, ridge, prior)
+    value = _objective(cells, slope, shared, own_K, ridge)
     for _ in range(_MAX_STEPS):
-        step_a, step_b, step_K, decrement = _newton_step(cells, slope, shared, own_K, ridge, prior, free_slope)
+        step_a, step_b, step_K, decrement = _newton_step(cells, slope, shared, own_K, ridge, free_slope)
         if decrement <= 1e-12 * max(1.0, abs(value)):
             break
         share = 1.0
         while share > 1e-12:
             trial = slope + share * step_a, shared + share * step_b, own_K + share * step_K
-            trial_value = _objective(cells, *trial, ridge, prior)
+            trial_value = _objective(cells, *trial, ridge)
             if trial_value <= value - 1e-4 * share * decrement:
                 break
             share /= 2
@@ -126,13 +124,11 @@ def _newton(
     return slope, shared, own_K
 
 
-def _objective(
-    cells: _Cells, slope: float, shared: float, own_K: FloatArray, ridge: float | None, prior: float
-) -> float:
+def _objective(cells: _Cells, slope: float, shared: float, own_K: FloatArray, ridge: float | None) -> float:
     x_NK = slope * cells.logits_NK + shared + own_K
     # BCE of target t at log-odds x is log(1 + e^x) − t x.
     bce = float((cells.weights_NK * (np.logaddexp(0.0, x_NK) - cells.y_NK * x_NK)).sum())
-    return bce + 0.5 * (ridge or 0.0) * float(own_K @ own_K) + 0.5 * _SLOPE_RIDGE * (slope - prior) ** 2
+    return bce + 0.5 * (ridge or 0.0) * float(own_K @ own_K) + 0.5 * _SLOPE_RIDGE * (slope - 1) ** 2
 
 
 def _newton_step(
@@ -141,7 +137,6 @@ def _newton_step(
     shared: float,
     own_K: FloatArray,
     ridge: float | None,
-    prior: float,
     free_slope: bool,
 ) -> tuple[float, float, FloatArray, float]:
     """The step in a, b and d, and the decrement gᵀH⁻¹g: about twice what is left to gain."""
@@ -149,7 +144,7 @@ def _newton_step(
     p_NK = np.exp(-np.logaddexp(0.0, -(slope * z_NK + shared + own_K)))
     residual_NK = cells.weights_NK * (p_NK - cells.y_NK)
     curvature_NK = cells.weights_NK * p_NK * (1 - p_NK)
-    gradient_a = float((residual_NK * z_NK).sum()) + _SLOPE_RIDGE * (slope - prior)
+    gradient_a = float((residual_NK * z_NK).sum()) + _SLOPE_RIDGE * (slope - 1)
     hessian_aa = float((curvature_NK * z_NK**2).sum()) + _SLOPE_RIDGE
     no_step_K = np.zeros_like(own_K)
     if ridge is None:

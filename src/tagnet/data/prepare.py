@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tagnet.config import TrainConfig
+from tagnet.data.duplicates import duplicate_groups
+from tagnet.data.sides import crossing_duplicates
 from tagnet.data.split import Split, make_split
 from tagnet.records.corpus import Corpus, prepare_corpus
 from tagnet.records.io import LoadedRecords, load_records
@@ -46,11 +48,13 @@ def prepare(config: TrainConfig, rows: Iterable[Mapping[str, Any] | Record] | No
     taxonomy = None if data.taxonomy is None else load_taxonomy(resolve_taxonomy(data.taxonomy))
     corpus = prepare_corpus(loaded, taxonomy, config.labels)
     texts = tuple(corpus.texts(data.features))
+    groups = duplicate_groups(texts, config.split.duplicate_similarity)
     split, split_warnings = make_split(corpus, texts, config.split, config.run.seed)
     return Prepared(
         loaded=loaded,
         corpus=corpus,
         texts=texts,
         split=split,
+        crossing_duplicates=len(crossing_duplicates(groups, split)),
         warnings=(*corpus.report.warnings, *split_warnings),
     )

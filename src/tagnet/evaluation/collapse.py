@@ -37,9 +37,9 @@ def collapse_reason(
     given = int(accepted_NK.sum())
     if given == 0:
         return f"it predicts nothing: none of the {N:,} records is given any of the {K:,} tags"
-    if given < 0.02 * N * float(train_rates_K.sum()):
-        expected = N * float(train_rates_K.sum())
-        return f"it predicts almost nothing: {given:,} tags on {N:,} records, where training suggests about {expected:,.0f}"
+    expected = N * float(train_rates_K.sum())
+    if given < 0.02 * expected:
+        return f"it predicts almost nothing: {given:,} tags on {N:,} records; training suggests about {expected:,.0f}"
     share = float(accepted_NK.mean())
     if share > 0.98 and float(train_rates_K.mean()) < 0.9:
         return f"it predicts everything: {share:.0%} of all tags on {N:,} records are accepted"

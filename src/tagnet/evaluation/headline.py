@@ -33,7 +33,9 @@ def _can_do(rows: Sequence[TagRow], num_records: int) -> str:
     by_verdict = {v: [r for r in rows if r.verdict == v] for v in ("good", "fair", "weak", "unsure")}
     good, fair, unsure = (len(by_verdict[v]) for v in ("good", "fair", "unsure"))
     weak = sorted(by_verdict["weak"], key=lambda r: (r.f1, -r.support))
-    text = f"On {num_records:,} test records, {good} of {len(rows):,} tags {_are(good)} good (F1 of {GOOD_F1:.2f} or more)"
+    text = (
+        f"On {num_records:,} test records, {good} of {len(rows):,} tags {_are(good)} good (F1 of {GOOD_F1:.2f} or more)"
+    )
     text += f", {fair} {_are(fair)} fair" if fair else ""
     if weak:
         names = ", ".join(r.tag for r in weak[:NAMED_TAGS])
@@ -60,7 +62,10 @@ def _against(data: ReportData) -> tuple[str, Literal["ahead", "unclear", "behind
         coverage = f"{data.confidence:.0%}"
         interval = f" (difference {difference.value:+.3f}, {coverage} interval {difference.low:+.3f} to {difference.high:+.3f})"
     if ours <= theirs:
-        return f"It does not beat its baselines: {numbers}{interval}. The simpler model is the better choice here.", "behind"
+        return (
+            f"It does not beat its baselines: {numbers}{interval}. The simpler model is the better choice here.",
+            "behind",
+        )
     if difference is None or difference.low <= 0:
         return f"It is ahead of every baseline, but not clearly: {numbers}{interval}.{_macro_note(data)}", "unclear"
     return f"It beats every baseline: {numbers}{interval}.{_macro_note(data)}", "ahead"

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +64,7 @@ class Draws:
 
 def bootstrap(
     probs_NK: NDArray[np.floating],
-    y_NK: NDArray[np.generic],
+    y_NK: NDArray[Any],
     accepted_NK: NDArray[np.bool_],
     *,
     samples: int,
@@ -96,7 +97,7 @@ def paired_bootstrap(
     accepted_NK: NDArray[np.bool_],
     other_probs_NK: NDArray[np.floating],
     other_accepted_NK: NDArray[np.bool_],
-    y_NK: NDArray[np.generic],
+    y_NK: NDArray[Any],
     *,
     samples: int,
     confidence: float,
@@ -121,7 +122,7 @@ def paired_bootstrap(
 
 def draws(
     probs_NK: NDArray[np.floating],
-    y_NK: NDArray[np.generic],
+    y_NK: NDArray[Any],
     accepted_NK: NDArray[np.bool_],
     *,
     samples: int,
@@ -130,7 +131,7 @@ def draws(
 ) -> Draws:
     """Every metric on every resample. The resamples depend on N, `samples` and `seed` alone."""
     N, K = y_NK.shape
-    y_NK = y_NK > 0  # type: ignore[operator]
+    y_NK = y_NK > 0
     records = record_scores(probs_NK, y_NK, accepted_NK, at_k)
     full = count(y_NK, accepted_NK)
     sorted_tags = [SortedScores.of(probs_NK[:, k], y_NK[:, k], np.arange(N)) for k in range(K)]
@@ -182,9 +183,7 @@ class SortedScores:
     """For each positive, the last positive (0 to P-1) of that run."""
 
     @classmethod
-    def of(
-        cls, scores_N: NDArray[np.floating], y_N: NDArray[np.bool_], records_N: NDArray[np.int64]
-    ) -> SortedScores:
+    def of(cls, scores_N: NDArray[np.floating], y_N: NDArray[np.bool_], records_N: NDArray[np.int64]) -> SortedScores:
         """Sort the scores, best first."""
         order = np.argsort(-scores_N, kind="stable")
         positive_at = np.flatnonzero(y_N[order])

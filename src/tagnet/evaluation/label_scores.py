@@ -6,6 +6,7 @@ Legend: S resamples (1 where nothing is resampled), N records, K tags.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,7 @@ class Counts:
     """Records that bear the tag."""
 
 
-def count(y_NK: NDArray[np.generic], accepted_NK: NDArray[np.bool_], weights_SN: Floats | None = None) -> Counts:
+def count(y_NK: NDArray[Any], accepted_NK: NDArray[np.bool_], weights_SN: Floats | None = None) -> Counts:
     """Count hits, predictions and positives of every tag; without weights S is 1.
 
     >>> count(np.array([[1, 0], [1, 1]]), np.array([[True, True], [False, True]])).predicted_SK.tolist()

@@ -6,6 +6,7 @@ Legend: N records, K tags.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ LOWER_IS_BETTER = frozenset({"ece", "brier", "log_loss", "hamming_loss"})
 
 
 def overall_metrics(
-    probs_NK: NDArray[np.floating], y_NK: NDArray[np.generic], accepted_NK: NDArray[np.bool_], at_k: Sequence[int]
+    probs_NK: NDArray[np.floating], y_NK: NDArray[Any], accepted_NK: NDArray[np.bool_], at_k: Sequence[int]
 ) -> dict[str, float]:
     """Measure calibrated probabilities and the tags that were accepted from them.
 
@@ -59,21 +60,22 @@ def overall_metrics(
     return scores
 
 
-def average_precisions(probs_NK: NDArray[np.floating], y_NK: NDArray[np.generic]) -> NDArray[np.float64]:
+def average_precisions(probs_NK: NDArray[np.floating], y_NK: NDArray[Any]) -> NDArray[np.float64]:
     """Average precision of each tag, (K,); nan where no record bears it.
 
     >>> average_precisions(np.array([[0.9, 0.3], [0.5, 0.2]]), np.array([[1, 0], [0, 0]]))
     array([ 1., nan])
     """
-    y_NK = y_NK > 0  # type: ignore[operator]
+    y_NK = y_NK > 0
     return np.array(
-        [average_precision_score(y_N, p_N) if y_N.any() else np.nan for y_N, p_N in zip(y_NK.T, probs_NK.T, strict=True)]
+        [
+            average_precision_score(y_N, p_N) if y_N.any() else np.nan
+            for y_N, p_N in zip(y_NK.T, probs_NK.T, strict=True)
+        ]
     )
 
 
-def check_predictions(
-    probs_NK: NDArray[np.floating], y_NK: NDArray[np.generic], accepted_NK: NDArray[np.bool_]
-) -> None:
+def check_predictions(probs_NK: NDArray[np.floating], y_NK: NDArray[Any], accepted_NK: NDArray[np.bool_]) -> None:
     """Refuse what would be measured wrongly without a word: logits, or arrays that do not belong together."""
     shapes = (probs_NK.shape, y_NK.shape, accepted_NK.shape)
     if len(set(shapes)) != 1 or len(shapes[0]) != 2 or 0 in shapes[0]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,7 @@ def confident_mistakes(
     tags: Sequence[str],
     thresholds_K: NDArray[np.floating],
     probs_NK: NDArray[np.floating],
-    y_NK: NDArray[np.generic],
+    y_NK: NDArray[Any],
     accepted_NK: NDArray[np.bool_],
     limit: int = 8,
 ) -> tuple[Mistake, ...]:
@@ -42,7 +42,7 @@ def confident_mistakes(
 
     A record is shown once among each kind, with its worst mistake.
     """
-    y_NK = y_NK > 0  # type: ignore[operator]
+    y_NK = y_NK > 0
     mistakes = []
     kinds: tuple[tuple[Literal["given", "missed"], NDArray[np.bool_], NDArray[np.floating]], ...] = (
         ("given", accepted_NK & ~y_NK, -probs_NK),

@@ -12,7 +12,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,10 +66,10 @@ class TagRow:
 def per_tag_table(
     tags: Sequence[str],
     probs_NK: NDArray[np.floating],
-    y_NK: NDArray[np.generic],
+    y_NK: NDArray[Any],
     accepted_NK: NDArray[np.bool_],
     thresholds_K: NDArray[np.floating],
-    train_counts_K: NDArray[np.generic],
+    train_counts_K: NDArray[Any],
     intervals: BootstrapResult,
 ) -> list[TagRow]:
     """One row for each tag, in the order of `tags`; `intervals` come from `bootstrap` on the same arrays.

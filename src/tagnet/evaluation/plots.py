@@ -5,12 +5,13 @@ Legend: N records, K tags.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import ParamSpec
+from typing import Any, ParamSpec, TypeVar
 
 import matplotlib
 import numpy as np
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve
 
@@ -24,20 +25,20 @@ from tagnet.evaluation.tables import MODEL_NAMES
 
 MOST_TAGS = 40
 """Above this many tags, plots show the first and the last half of it."""
-MOST_PANELS = 24
 CURVE_POINTS = 101
 VERDICT_COLOURS = {"good": svg.GOOD, "fair": svg.FAIR, "weak": svg.WEAK, "unsure": svg.MUTED}
 
 P = ParamSpec("P")
+R = TypeVar("R")
 Floats = NDArray[np.float64]
 
 
-def _styled(plot: Callable[P, str]) -> Callable[P, str]:
-    def draw(*args: P.args, **kwargs: P.kwargs) -> str:
+def _styled(plot: Callable[P, R]) -> Callable[P, R]:
+    @functools.wraps(plot)
+    def draw(*args: P.args, **kwargs: P.kwargs) -> R:
         with matplotlib.rc_context(svg.STYLE):
             return plot(*args, **kwargs)
 
-    draw.__doc__ = plot.__doc__
     return draw
 
 
@@ -54,12 +55,16 @@ def learning_curves(curves: Sequence[LearningCurve], best_step: float | None) ->
         members = [curve for curve in curves if curve.panel == panel]
         for i, curve in enumerate(members):
             few = len(curve.steps) <= 30
-            axes.plot(curve.steps, curve.values, color=colours[i % 4], label=curve.name, marker="o" if few else "", ms=3)
+            axes.plot(
+                curve.steps, curve.values, color=colours[i % 4], label=curve.name, marker="o" if few else "", ms=3
+            )
         if best_step is not None:
             axes.axvline(best_step, color=svg.MUTED, linewidth=1, linestyle=(0, (3, 3)))
         if len(members) > 1:
             axes.legend(loc="upper left", bbox_to_anchor=(1, 1.05), handlelength=1.2)
-    all_axes[-1].set_xlabel("optimizer step" + (" (dashed: the weights that were kept)" if best_step is not None else ""))
+    all_axes[-1].set_xlabel(
+        "optimizer step" + (" (dashed: the weights that were kept)" if best_step is not None else "")
+    )
     return svg.to_svg(figure, "learning", "Learning curves")
 
 
@@ -77,8 +82,7 @@ def model_comparison(models: Mapping[str, Mapping[str, Estimate]]) -> str:
         axes.set_yticks(range(len(models)), [MODEL_NAMES.get(m, svg.label(m)) for m in models])
         axes.tick_params(axis="y", labelcolor=svg.INK)
         axes.set_ylim(len(models) - 0.5, -0.5)
-        axes.set_xlim(left=0)
-        axes.xaxis.set_major_locator(MaxNLocator(4))
+        axes.set(xlim=(0, 1.02), xticks=[0, 0.25, 0.5, 0.75, 1], xticklabels=["0", ".25", ".5", ".75", "1"])
         axes.set_title(name, loc="left")
         axes.grid(axis="y", visible=False)
         axes.spines["left"].set_visible(False)
@@ -91,7 +95,7 @@ def tag_f1(rows: Sequence[TagRow], baseline_f1_K: Mapping[str, NDArray[np.floati
     best_baseline_K = np.max(list(baseline_f1_K.values()), axis=0) if baseline_f1_K else None
     order = sorted((i for i, r in enumerate(rows) if r.support), key=lambda i: (-rows[i].f1, -rows[i].support))
     shown = order if len(order) <= MOST_TAGS else order[: MOST_TAGS // 2] + order[-MOST_TAGS // 2 :]
-    figure = svg.new_figure(14 * len(shown) + 56)
+    figure = svg.new_figure(15 * len(shown) + 40)
     axes = figure.subplots()
     svg.plain_axes(axes)
     for y, i in enumerate(shown):
@@ -114,10 +118,14 @@ def tag_f1(rows: Sequence[TagRow], baseline_f1_K: Mapping[str, NDArray[np.floati
 
 @_styled
 def precision_recall(
-    tags: Sequence[str], probs_NK: NDArray[np.floating], y_NK: NDArray[np.generic], rows: Sequence[TagRow], micro: Estimate
+    tags: Sequence[str],
+    probs_NK: NDArray[np.floating],
+    y_NK: NDArray[Any],
+    rows: Sequence[TagRow],
+    micro: Estimate,
 ) -> str:
     """All cells pooled, every tag in grey, and the three best and weakest tags with enough records by name."""
-    y_NK = y_NK > 0  # type: ignore[operator]
+    y_NK = y_NK > 0
     figure = svg.new_figure(430)
     axes = figure.subplots()
     svg.plain_axes(axes)
@@ -125,17 +133,27 @@ def precision_recall(
         (k for k, r in enumerate(rows) if r.verdict != "unsure" and r.average_precision is not None),
         key=lambda k: -(rows[k].average_precision or 0),
     )
-    named = {k: svg.GOOD for k in sure[:3]} | {k: svg.WEAK for k in sure[-3:]} if len(sure) >= 6 else {}
+    named = dict.fromkeys(sure[:3], svg.GOOD) | dict.fromkeys(sure[-3:], svg.WEAK) if len(sure) >= 6 else {}
+    steps: Any = "steps-post"  # average precision is the area below these steps
     faint = [k for k in sure if k not in named]
     for k in faint[:: max(1, len(faint) // MOST_TAGS)]:
-        axes.plot(*_pr_points(y_NK[:, k], probs_NK[:, k]), color=svg.MUTED, linewidth=0.7, alpha=0.35)
+        axes.plot(*_pr_points(y_NK[:, k], probs_NK[:, k]), color=svg.MUTED, linewidth=0.7, alpha=0.35, drawstyle=steps)
     dashes = ("-", (0, (4, 2)), (0, (1, 1.5)))
     for i, (k, colour) in enumerate(named.items()):
         text = f"{svg.label(tags[k], 22)} {rows[k].average_precision:.2f}"
-        axes.plot(*_pr_points(y_NK[:, k], probs_NK[:, k]), color=colour, linestyle=dashes[i % 3], linewidth=1.3, label=text)
+        axes.plot(
+            *_pr_points(y_NK[:, k], probs_NK[:, k]),
+            color=colour,
+            linestyle=dashes[i % 3],
+            linewidth=1.3,
+            label=text,
+            drawstyle=steps,
+        )
     if y_NK.any():
         text = f"all tags pooled {micro.value:.2f}"
-        axes.plot(*_pr_points(y_NK.ravel(), probs_NK.ravel()), color=svg.ACCENT, linewidth=2.6, label=text)
+        axes.plot(
+            *_pr_points(y_NK.ravel(), probs_NK.ravel()), color=svg.ACCENT, linewidth=2.6, label=text, drawstyle=steps
+        )
     axes.set(xlim=(0, 1.01), ylim=(0, 1.03), xlabel="recall", ylabel="precision")
     figure.legend(loc="outside lower center", ncols=2, handlelength=2.2, columnspacing=1.2)
     return svg.to_svg(figure, "pr", "Precision against recall")
@@ -150,9 +168,9 @@ def _pr_points(y_N: NDArray[np.bool_], scores_N: NDArray[np.floating]) -> tuple[
 
 
 @_styled
-def reliability(probs_NK: NDArray[np.floating], y_NK: NDArray[np.generic]) -> str:
+def reliability(probs_NK: NDArray[np.floating], y_NK: NDArray[Any]) -> str:
     """Share of positives against mean probability in the bins of the ECE, all cells pooled, and how full each is."""
-    probs, y = probs_NK.ravel().astype(np.float64), (y_NK.ravel() > 0).astype(np.float64)  # type: ignore[operator]
+    probs, y = probs_NK.ravel().astype(np.float64), (y_NK.ravel() > 0).astype(np.float64)
     bins = np.minimum((probs * NUM_BINS).astype(int), NUM_BINS - 1)
     counts = np.bincount(bins, minlength=NUM_BINS)
     filled = counts > 0
@@ -173,12 +191,13 @@ def reliability(probs_NK: NDArray[np.floating], y_NK: NDArray[np.generic]) -> st
     centres = (np.arange(NUM_BINS) + 0.5) / NUM_BINS
     below.bar(centres[filled], n, width=0.9 / NUM_BINS, color=svg.MUTED, alpha=0.5)
     below.set(yscale="log", xlabel="predicted probability", ylabel="cells")
+    below.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     below.minorticks_off()
     return svg.to_svg(figure, "reliability", "Reliability diagram")
 
 
 @_styled
-def global_threshold(probs_NK: NDArray[np.floating], y_NK: NDArray[np.generic], thresholds_K: NDArray[np.floating]) -> str:
+def global_threshold(probs_NK: NDArray[np.floating], y_NK: NDArray[Any], thresholds_K: NDArray[np.floating]) -> str:
     """Micro and macro F1 if one threshold served all tags; ticks below are the thresholds that were chosen."""
     grid = np.linspace(0.01, 0.99, 60)
     scores = [averaged(count(y_NK, probs_NK >= t)) for t in grid]
@@ -187,7 +206,9 @@ def global_threshold(probs_NK: NDArray[np.floating], y_NK: NDArray[np.generic], 
     svg.plain_axes(axes)
     for key, name, colour in (("f1_micro", "micro F1", svg.ACCENT), ("f1_macro", "macro F1", svg.SECOND)):
         axes.plot(grid, [float(s[key][0]) for s in scores], color=colour, label=name)
-    axes.plot(thresholds_K, np.full(len(thresholds_K), 0.02), "|", color=svg.INK, ms=9, mew=1, alpha=0.7, label="chosen")
+    axes.plot(
+        thresholds_K, np.full(len(thresholds_K), 0.02), "|", color=svg.INK, ms=9, mew=1, alpha=0.7, label="chosen"
+    )
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="threshold", ylabel="validation F1")
     axes.legend(loc="upper right", ncols=3, handlelength=1.2)
     return svg.to_svg(figure, "threshold", "F1 against one threshold for all tags")
@@ -195,30 +216,27 @@ def global_threshold(probs_NK: NDArray[np.floating], y_NK: NDArray[np.generic], 
 
 @_styled
 def tag_thresholds(
-    tags: Sequence[str], probs_NK: NDArray[np.floating], y_NK: NDArray[np.generic], thresholds_K: NDArray[np.floating]
-) -> str:
-    """F1 against the threshold, a small panel a tag, the commonest first, with the threshold that was chosen."""
-    shown = np.argsort(-(y_NK > 0).sum(0), kind="stable")[:MOST_PANELS]  # type: ignore[operator]
-    grid = np.linspace(0.01, 0.99, 40)
+    tags: Sequence[str], probs_NK: NDArray[np.floating], y_NK: NDArray[Any], thresholds_K: NDArray[np.floating]
+) -> dict[str, str]:
+    """F1 against the threshold with the one that was chosen: tag → small plot, the commonest tags first."""
+    shown = np.argsort(-(y_NK > 0).sum(0), kind="stable")[:MOST_TAGS]
+    grid = np.linspace(0.01, 0.99, 50)
     f1_TK = np.stack([_f1_K(probs_NK, y_NK, np.full(len(tags), t)) for t in grid])
     chosen_K = _f1_K(probs_NK, y_NK, thresholds_K)
-    columns = 3
-    num_rows = -(-len(shown) // columns)
-    figure = svg.new_figure(82 * num_rows + 24)
-    panels = figure.subplots(num_rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
-    for axes, k in zip(panels, shown, strict=False):
+    panels = {}
+    for k in shown:
+        figure = svg.new_figure(84, width=150)
+        axes = figure.subplots()
         svg.plain_axes(axes)
         axes.plot(grid, f1_TK[:, k], color=svg.ACCENT, linewidth=1.3)
         axes.axvline(thresholds_K[k], color=svg.INK, linewidth=0.8, linestyle=(0, (2, 2)))
-        axes.plot([thresholds_K[k]], [chosen_K[k]], "o", color=svg.INK, ms=3.4)
-        axes.set_title(svg.label(tags[k], 21), loc="left", fontsize=9)
+        axes.plot([thresholds_K[k]], [chosen_K[k]], "o", color=svg.INK, ms=3.6)
         axes.set(xlim=(0, 1), ylim=(0, 1.05), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
-    for axes in panels[len(shown) :]:
-        axes.set_axis_off()
-    return svg.to_svg(figure, "thresholds", "F1 of each tag against its threshold")
+        panels[tags[k]] = svg.to_svg(figure, f"threshold{k}", f"F1 of {tags[k]} against its threshold")
+    return panels
 
 
-def _f1_K(probs_NK: NDArray[np.floating], y_NK: NDArray[np.generic], thresholds_K: NDArray[np.floating]) -> Floats:
+def _f1_K(probs_NK: NDArray[np.floating], y_NK: NDArray[Any], thresholds_K: NDArray[np.floating]) -> Floats:
     counts = count(y_NK, probs_NK >= thresholds_K)
     sums = counts.predicted_SK[0] + counts.support_SK[0]
     f1_K: Floats = 2 * counts.true_positives_SK[0] / np.maximum(sums, 1)
@@ -226,18 +244,19 @@ def _f1_K(probs_NK: NDArray[np.floating], y_NK: NDArray[np.generic], thresholds_
 
 
 @_styled
-def frequencies(tags: Sequence[str], y_NK: NDArray[np.generic]) -> str:
+def frequencies(tags: Sequence[str], y_NK: NDArray[Any]) -> str:
     """How many records bear each tag, commonest first."""
-    counts_K = (y_NK > 0).sum(0)  # type: ignore[operator]
+    counts_K = (y_NK > 0).sum(0)
     order = np.argsort(-counts_K, kind="stable")
     cut = len(order) > MOST_TAGS
     shown = np.concatenate([order[: MOST_TAGS // 2], order[-MOST_TAGS // 2 :]]) if cut else order
-    figure = svg.new_figure(13 * len(shown) + 30)
+    figure = svg.new_figure(14 * len(shown) + 30)
     axes = figure.subplots()
     svg.plain_axes(axes)
     axes.barh(range(len(shown)), counts_K[shown], color=svg.ACCENT, alpha=0.75, height=0.7)
     for y, k in enumerate(shown):
-        axes.text(counts_K[k], y, f" {counts_K[k]:,}", va="center", fontsize=8.5, color=svg.MUTED)
+        place = {"xytext": (3, 0), "textcoords": "offset points", "va": "center"}
+        axes.annotate(f"{counts_K[k]:,}", (counts_K[k], y), **place, fontsize=8.5, color=svg.MUTED)
     if cut:
         axes.axhline(MOST_TAGS // 2 - 0.5, color=svg.MUTED, linewidth=1, linestyle=(0, (3, 3)))
     axes.set_yticks(range(len(shown)), [svg.label(tags[k]) for k in shown])
@@ -251,9 +270,9 @@ def frequencies(tags: Sequence[str], y_NK: NDArray[np.generic]) -> str:
 
 
 @_styled
-def cooccurrence(tags: Sequence[str], y_NK: NDArray[np.generic], most: int = 20) -> str:
+def cooccurrence(tags: Sequence[str], y_NK: NDArray[Any], most: int = 20) -> str:
     """Of the records with the row's tag, the share that bears the column's; the commonest tags."""
-    y = (y_NK > 0).astype(np.float64)  # type: ignore[operator]
+    y = (y_NK > 0).astype(np.float64)
     shown = np.argsort(-y.sum(0), kind="stable")[:most]
     both_KK = y[:, shown].T @ y[:, shown]
     share_KK = both_KK / np.maximum(1, np.diag(both_KK))[:, None]
@@ -262,7 +281,9 @@ def cooccurrence(tags: Sequence[str], y_NK: NDArray[np.generic], most: int = 20)
     svg.plain_axes(axes)
     for i, j in np.argwhere(share_KK >= 0.01):
         if i != j:
-            axes.add_patch(matplotlib.patches.Rectangle((j - 0.5, i - 0.5), 1, 1, color=svg.ACCENT, alpha=share_KK[i, j], lw=0))
+            axes.add_patch(
+                matplotlib.patches.Rectangle((j - 0.5, i - 0.5), 1, 1, color=svg.ACCENT, alpha=share_KK[i, j], lw=0)
+            )
             if share_KK[i, j] >= 0.2:
                 text = f"{100 * share_KK[i, j]:.0f}"
                 colour = svg.PAPER if share_KK[i, j] > 0.55 else svg.INK

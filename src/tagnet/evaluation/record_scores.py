@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +35,7 @@ class RecordScores:
 
 
 def record_scores(
-    probs_NK: NDArray[np.floating], y_NK: NDArray[np.generic], accepted_NK: NDArray[np.bool_], at_k: Sequence[int]
+    probs_NK: NDArray[np.floating], y_NK: NDArray[Any], accepted_NK: NDArray[np.bool_], at_k: Sequence[int]
 ) -> RecordScores:
     """Score every record by itself.
 
@@ -48,7 +49,10 @@ def record_scores(
     """
     N, K = y_NK.shape
     rows = max(1, CELLS_AT_ONCE // max(1, K))
-    parts = [_block(probs_NK[i : i + rows], y_NK[i : i + rows] > 0, accepted_NK[i : i + rows], at_k) for i in range(0, N, rows)]
+    parts = [
+        _block(probs_NK[i : i + rows], y_NK[i : i + rows] > 0, accepted_NK[i : i + rows], at_k)
+        for i in range(0, N, rows)
+    ]
     names = parts[0][0].keys()
     has_tag_N = (y_NK > 0).any(1).astype(np.float64)
     over_tagged = {"ndcg", "lrap", *(f"recall_at_{k}" for k in at_k)}

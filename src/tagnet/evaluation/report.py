@@ -47,7 +47,7 @@ def render_report(data: ReportData) -> str:
         files.joinpath(f"report.{kind}").read_text(encoding="utf-8") for kind in ("css", "js", "html")
     )
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"score": _score, "excerpt": _excerpt, "rest": _rest, "most": _most}
+    environment.filters |= {"score": _score, "chance": _chance, "excerpt": _excerpt, "rest": _rest, "most": _most}
     return environment.from_string(template).render(
         data=data,
         style=Markup(style),
@@ -59,7 +59,9 @@ def render_report(data: ReportData) -> str:
         hints=HINTS,
         model_names=MODEL_NAMES,
         best=_best(data),
-        order=sorted(range(len(data.rows)), key=lambda k: (data.rows[k].support == 0, -data.rows[k].f1, -data.rows[k].support)),
+        order=sorted(
+            range(len(data.rows)), key=lambda k: (data.rows[k].support == 0, -data.rows[k].f1, -data.rows[k].support)
+        ),
         best_baseline_K=_best_baseline(data),
         mistakes=confident_mistakes(
             data.test.ids,
@@ -71,6 +73,10 @@ def render_report(data: ReportData) -> str:
             data.test.accepted_NK,
         ),
         plots={name: Markup(svg) for name, svg in _plots(data).items()},
+        threshold_plots={
+            tag: Markup(svg)
+            for tag, svg in plots.tag_thresholds(data.tags, data.val.probs_NK, data.val.y_NK, data.thresholds_K).items()
+        },
         most_tags=plots.MOST_TAGS,
         limits={"good": GOOD_F1, "weak": WEAK_F1, "fewest": FEWEST_POSITIVES, "listed": MOST_LISTED},
         config=_flatten(data.config),
@@ -111,7 +117,6 @@ def _plots(data: ReportData) -> dict[str, str]:
         ),
         "reliability": plots.reliability(test.probs_NK, test.y_NK),
         "global_threshold": plots.global_threshold(val.probs_NK, val.y_NK, thresholds_K),
-        "tag_thresholds": plots.tag_thresholds(data.tags, val.probs_NK, val.y_NK, thresholds_K),
         "frequencies": plots.frequencies(data.tags, data.y_all_NK),
     }
     if data.baselines:
@@ -142,6 +147,17 @@ def _score(value: float | Estimate | None, digits: int = 3) -> str:
     if value is None:
         return "–"
     return f"{value.value if isinstance(value, Estimate) else value:.{digits}f}"
+
+
+def _chance(probability: float) -> str:
+    """Two digits, but never 0 or 1: the model is not that sure.
+
+    >>> _chance(0.0004), _chance(0.5), _chance(0.999)
+    ('below 0.01', '0.50', 'above 0.99')
+    """
+    if probability < 0.01:
+        return "below 0.01"
+    return "above 0.99" if probability > 0.99 else f"{probability:.2f}"
 
 
 def _excerpt(text: str) -> str:

@@ -24,7 +24,7 @@ class SideData:
     texts: Sequence[str]
     """The text as the model saw it, uncut."""
     probs_NK: NDArray[np.floating]
-    y_NK: NDArray[np.generic]
+    y_NK: NDArray[Any]
     accepted_NK: NDArray[np.bool_]
 
 
@@ -87,11 +87,11 @@ class ReportData:
     seed: int
     tags: tuple[str, ...]
     thresholds_K: NDArray[np.floating]
-    train_counts_K: NDArray[np.generic]
+    train_counts_K: NDArray[Any]
     test: SideData
     val: SideData
     """Draws the threshold curves: this is where the thresholds were chosen."""
-    y_all_NK: NDArray[np.generic]
+    y_all_NK: NDArray[Any]
     """All records: frequencies and co-occurrence."""
     rows: Sequence[TagRow]
     """Of the test records."""

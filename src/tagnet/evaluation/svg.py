@@ -27,16 +27,16 @@ VARIABLES = {
     SECOND: "--second",
     PAPER: "--paper",
 }
-WIDTH = 460
+WIDTH = 400
 """Width of a figure (unit: points, which become the units of its SVG)."""
 STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
     "text.parse_math": False,
-    "font.size": 10,
+    "font.size": 10.5,
     "axes.edgecolor": LINE,
     "axes.labelcolor": MUTED,
     "axes.titlecolor": INK,
-    "axes.titlesize": 10,
+    "axes.titlesize": 10.5,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -47,10 +47,10 @@ STYLE: dict[str, Any] = {
     "ytick.color": LINE,
     "xtick.labelcolor": MUTED,
     "ytick.labelcolor": MUTED,
-    "xtick.labelsize": 9,
-    "ytick.labelsize": 9,
+    "xtick.labelsize": 9.5,
+    "ytick.labelsize": 9.5,
     "legend.frameon": False,
-    "legend.fontsize": 9,
+    "legend.fontsize": 9.5,
     "legend.labelcolor": INK,
     "lines.linewidth": 1.6,
     "path.simplify_threshold": 0.3,

@@ -87,17 +87,16 @@ def _parse_id(row: Mapping[str, object], schema: RowSchema) -> RecordId | Invali
 
 def _parse_fields(row: Mapping[str, object], schema: RowSchema) -> dict[str, str] | InvalidRow:
     fields = {}
-    mapped = set(schema.columns.values())
-    sources = {column: column for column in row if column not in schema.columns and column not in mapped}
-    sources.update(schema.columns)
-    for name, column in sources.items():
-        if name in _RESERVED:
-            continue
-        text = _as_text(row.get(column))
+    taken = {*_RESERVED, *schema.columns, *schema.columns.values()}
+    pairs = [(name, name) for name in row if name not in taken]
+    pairs += [(name, column) for name, column in schema.columns.items() if name not in _RESERVED]
+    for name, column in pairs:
+        value = row.get(column)
+        text = value if isinstance(value, str) and value.isascii() else _as_text(value)
         if text is not None:
             fields[name] = text
         elif name in schema.features:
-            return InvalidRow(column, "text, a number, a list of strings, or null", describe(row[column]))
+            return InvalidRow(column, "text, a number, a list of strings, or null", describe(value))
     if not any(fields.get(name, "").strip() for name in schema.features):
         columns = ", ".join(schema.column(name) for name in schema.features)
         return InvalidRow(columns, "some text" + (" in at least one" if len(schema.features) > 1 else ""), "none")

@@ -87,7 +87,8 @@ def _iter_json_lines(path: Path) -> Iterator[tuple[int, object]]:
                 if not line.strip():
                     continue
                 try:
-                    yield number, json.loads(line)
+                    # Without its line break, or a line that ends too early would be reported as the next one.
+                    yield number, json.loads(line.rstrip("\r\n"))
                 except (ValueError, RecursionError) as fault:
                     yield number, InvalidRow("line", "a JSON object", describe_fault(fault, number))
     except UnicodeDecodeError as fault:

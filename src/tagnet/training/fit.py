@@ -135,9 +135,22 @@ def fit(
             taxonomy=prepared.corpus.taxonomy,
             rule=rule,
             text=text,
+            labels=config.labels,
+            train_counts=dict(zip(tags, y_NK[split.train].sum(0).tolist(), strict=True)),
             provenance=_provenance(config, prepared),
         )
-        baselines = run_baselines(config.evaluation.baselines, prepared, config.calibrator, config.thresholds)
+        sides = split.sides()
+        logger.info("baselines on the same split: %s", ", ".join(config.evaluation.baselines) or "none")
+        baselines = run_baselines(
+            config.evaluation.baselines,
+            prepared.corpus.taxonomy,
+            {side: [prepared.texts[i] for i in index] for side, index in sides.items()},
+            {side: y_NK[index] for side, index in sides.items()},
+            tags,
+            config.calibrator,
+            config.thresholds,
+            config.run.seed,
+        )
         outcome = measure(config.evaluation, config.run.seed, prepared, rule, logits_NK, baselines)
         if outcome.collapse is not None:
             logger.warning("COLLAPSE: %s", outcome.collapse)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tagnet.baselines.run import BaselineResult
 from tagnet.calibration.rule import DecisionRule
 from tagnet.config import EvaluationConfig
 from tagnet.data.prepare import Prepared
@@ -77,7 +78,7 @@ def measure(
     prepared: Prepared,
     rule: DecisionRule,
     logits_NK: NDArray[np.floating],
-    baselines: Mapping[str, tuple[DecisionRule, Mapping[str, NDArray[np.floating]]]],
+    baselines: Mapping[str, BaselineResult],
 ) -> Outcome:
     """Measure the network and the baselines, each by its own rule, which was fitted on validation.
 
@@ -87,15 +88,15 @@ def measure(
         prepared: labels and sides.
         rule: the network's.
         logits_NK: the network's, of all texts of the corpus.
-        baselines: name → rule, and side → scores (N, K).
+        baselines: name → its rule and probabilities.
     """
     y_NK, split = prepared.corpus.y_NK, prepared.split
     y = {side: y_NK[getattr(split, side)] for side in SIDES}
     logits = {side: logits_NK[getattr(split, side)] for side in SIDES}
-    model = {side: _measure(rule, logits[side], y[side], config, seed) for side in SIDES}
+    model = {side: _measure(rule, rule.probabilities(logits[side]), y[side], config, seed) for side in SIDES}
     others = {
-        name: {side: _measure(its_rule, scores[side], y[side], config, seed) for side in SIDES}
-        for name, (its_rule, scores) in baselines.items()
+        name: {side: _measure(result.rule, result.probs[side], y[side], config, seed) for side in SIDES}
+        for name, result in baselines.items()
     }
     test = model["test"]
     differences = {
@@ -133,12 +134,11 @@ def measure(
 
 def _measure(
     rule: DecisionRule,
-    logits_NK: NDArray[np.floating],
+    probs_NK: NDArray[np.float64],
     y_NK: NDArray[np.uint8],
     config: EvaluationConfig,
     seed: int,
 ) -> Measured:
-    probs_NK = rule.probabilities(logits_NK)
     accepted_NK = rule.accept(probs_NK)
     result = bootstrap(
         probs_NK,

@@ -20,7 +20,8 @@ from tagnet.bundle import TextSettings
 from tagnet.config import TrainConfig, to_plain
 from tagnet.data.prepare import Prepared
 from tagnet.data.tokens import TokenizedTexts
-from tagnet.evaluation.per_tag import per_tag_f1, write_csv
+from tagnet.evaluation.label_scores import count, per_tag
+from tagnet.evaluation.per_tag import write_csv
 from tagnet.evaluation.report import write_report
 from tagnet.evaluation.report_data import DataSummary, LearningCurve, ReportData, SideData, SplitSummary
 from tagnet.training.measure import SIDES, Outcome
@@ -121,7 +122,7 @@ def _report(
         baselines={name: sides["test"].result.overall for name, sides in outcome.baselines.items()},
         differences=outcome.differences,
         baseline_f1_K={
-            name: per_tag_f1(corpus.y_NK[split.test], sides["test"].accepted_NK)
+            name: per_tag(count(corpus.y_NK[split.test], sides["test"].accepted_NK))["f1"][0]
             for name, sides in outcome.baselines.items()
         },
         curves=_curves(folder / "metrics.jsonl"),

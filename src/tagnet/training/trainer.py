@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 
 from tagnet.config import TrainConfig, TrainerConfig
 from tagnet.errors import ConfigError, nearest
-from tagnet.evaluation.metrics import metric_names
+from tagnet.evaluation.metrics import overall_metrics
 from tagnet.prediction.tagger import choose_device
 from tagnet.training.module import TaggerModule
 
@@ -23,7 +24,9 @@ _PRECISION_DTYPES = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16, "3
 
 def check_monitor(config: TrainConfig) -> None:
     """Raise a ConfigError where `trainer.monitor` is no validation metric."""
-    known = ["val.loss", *(f"val.{name}" for name in metric_names(config.evaluation.at_k))]
+    any_NK = np.eye(2)
+    names = overall_metrics(any_NK, any_NK, any_NK > 0, config.evaluation.at_k)
+    known = ["val.loss", *(f"val.{name}" for name in names)]
     if config.trainer.monitor not in known:
         raise ConfigError(
             f"trainer.monitor: expected a validation metric such as val.map or val.f1_macro, "

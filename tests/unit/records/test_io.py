@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def load(path: Path, on_invalid: str = "error", **columns: str) -> LoadedRecords
     return load_records(str(path), columns, on_invalid, FEATURES)
 
 
-def test_every_format_gives_the_same_records(tmp_path: Path) -> None:
+def test_every_format_gives_the_same_records(tmp_path: Path, save_dataset: Callable[..., Path]) -> None:
     rows = [row(1), row(2, tags=[]), row(3, tags=["c,d", "é"], created_on="2021-05-10")]
     rows = [{"created_on": "", **r} for r in rows]
     json_file = write(tmp_path / "a.json", rows)
@@ -49,12 +50,9 @@ def test_every_format_gives_the_same_records(tmp_path: Path) -> None:
     import pyarrow.parquet
 
     pyarrow.parquet.write_table(dataset.data.table, tmp_path / "a.parquet")
-    datasets.disable_progress_bars()
-    dataset.save_to_disk(str(tmp_path / "saved"))
-    datasets.enable_progress_bars()
     expected = load(json_file).records
     assert [record.id for record in expected] == [1, 2, 3]
-    for source in (lines, cells, tmp_path / "a.parquet", tmp_path / "saved"):
+    for source in (lines, cells, tmp_path / "a.parquet", save_dataset("saved", rows)):
         assert load(source).records == expected, source
 
 
@@ -84,12 +82,11 @@ def test_the_fingerprint_is_of_the_bytes(tmp_path: Path) -> None:
     assert load(path).fingerprint == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_the_fingerprint_of_a_folder_is_of_its_rows(tmp_path: Path) -> None:
-    datasets.disable_progress_bars()
-    for name, title in (("a", "one"), ("b", "one"), ("c", "two")):
-        datasets.Dataset.from_list([row(1, title=title)]).save_to_disk(str(tmp_path / name))
-    datasets.enable_progress_bars()
-    a, b, c = (load(tmp_path / name).fingerprint for name in "abc")
+def test_the_fingerprint_of_a_folder_is_of_its_rows(save_dataset: Callable[..., Path]) -> None:
+    a, b, c = (
+        load(save_dataset(name, [row(1, title=title)])).fingerprint
+        for name, title in (("a", "one"), ("b", "one"), ("c", "two"))
+    )
     assert a == b != c
 
 
@@ -133,7 +130,7 @@ def test_a_bad_row_stops_the_run_or_is_skipped_with_its_reason(
 
 def test_the_error_counts_the_other_bad_rows(tmp_path: Path) -> None:
     path = write(tmp_path / "a.json", [row(1), row(2, tags=1), row(3), row(4, tags=2), row(5, tags=3)])
-    with pytest.raises(RecordError, match="row 2: tags: .*\n2 more rows cannot be used; data.on_invalid=skip"):
+    with pytest.raises(RecordError, match=r"row 2: tags: .*\n2 more rows cannot be used; data.on_invalid=skip"):
         load(path)
     assert [s.row for s in load(path, "skip").skipped] == [2, 4, 5]
 
@@ -181,7 +178,7 @@ def test_an_empty_corpus(tmp_path: Path, name: str, content: str) -> None:
 
 def test_nothing_left_after_skipping(tmp_path: Path) -> None:
     path = write(tmp_path / "a.json", [row(1, tags=None), row(2, tags=None)])
-    with pytest.raises(RecordError, match="none of the 2 rows can be used; the first:\n.*row 1: tags"):
+    with pytest.raises(RecordError, match=r"none of the 2 rows can be used; the first:\n.*row 1: tags"):
         load(path, "skip")
 
 

@@ -45,7 +45,7 @@ def test_a_missing_file_names_the_nearest_one(tmp_path: Path) -> None:
     (tmp_path / "projects.json").write_text("[]")
     with pytest.raises(RecordError, match=r"project\.json: no such file; did you mean projects\.json\?"):
         read_json(tmp_path / "project.json", "an array", RecordError)
-    with pytest.raises(RecordError, match="its folder .*elsewhere does not exist either"):
+    with pytest.raises(RecordError, match=r"its folder .*elsewhere does not exist either"):
         read_json(tmp_path / "elsewhere" / "project.json", "an array", RecordError)
     with pytest.raises(RecordError, match="expected a file, found a folder"):
         read_json(tmp_path, "an array", RecordError)

@@ -102,7 +102,7 @@ def test_tagnet_data_stands_before_the_cache(upstream: Path, tmp_path: Path, mon
 def test_a_cache_that_cannot_be_written(upstream: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    with pytest.raises(DataError, match="the cache cannot be written .*set XDG_CACHE_HOME"):
+    with pytest.raises(DataError, match=r"the cache cannot be written .*set XDG_CACHE_HOME"):
         resolve_records("madewithml")
 
 

@@ -1,0 +1,76 @@
+"""A bundle against labelled records that it has not seen.
+
+Shapes: N records, K tags.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tagnet.errors import LabelSpaceError
+from tagnet.evaluation.intervals import BootstrapResult, bootstrap
+from tagnet.evaluation.per_tag import TagRow, per_tag_table
+from tagnet.prediction.tagger import Tagger
+from tagnet.records.label_space import LabelSpace
+from tagnet.records.record import Record
+
+_SAMPLES = 1000
+_CONFIDENCE = 0.95
+_AT_K = (1, 3, 5)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a bundle can do on the records it was given."""
+
+    num_records: int
+    """Records that were measured."""
+    num_untagged_dropped: int
+    """Records without any tag of the label space, where the bundle's run took them as unknown."""
+    result: BootstrapResult
+    rows: tuple[TagRow, ...]
+    probs_NK: NDArray[np.float64]
+
+
+def evaluate(tagger: Tagger, records: Sequence[Record], *, seed: int = 0) -> Evaluation:
+    """Measure a tagger on labelled records.
+
+    Tags are made canonical as in the run behind the bundle: the same taxonomy, aliases, parents, and the same view of
+    records without a tag. Tags outside its label space are passed over.
+
+    Raises:
+        LabelSpaceError: no record bears a tag of the label space.
+    """
+    bundle = tagger.bundle
+    tag_lists = [_canonical(tagger, record) for record in records]
+    y_all_NK = LabelSpace(bundle.tags).encode(tag_lists)
+    tagged_N = y_all_NK.any(1)
+    if not tagged_N.any():
+        raise LabelSpaceError(
+            f"none of the {len(records)} records bears a tag of the bundle's label space "
+            f"({', '.join(bundle.tags[:5])}, …); give it records with such tags"
+        )
+    keep = np.flatnonzero(tagged_N) if bundle.labels.untagged == "drop" else np.arange(len(records))
+    y_NK = y_all_NK[keep]
+    probs_NK = tagger.probabilities([records[i] for i in keep])
+    accepted_NK = bundle.rule.accept(probs_NK)
+    result = bootstrap(
+        probs_NK, y_NK, accepted_NK, samples=_SAMPLES, confidence=_CONFIDENCE, seed=seed, at_k=_AT_K
+    )
+    counts_K = np.array([bundle.train_counts[tag] for tag in bundle.tags])
+    rows = per_tag_table(bundle.tags, probs_NK, y_NK, accepted_NK, bundle.rule.thresholds_K, counts_K, result)
+    return Evaluation(len(keep), len(records) - len(keep), result, tuple(rows), probs_NK)
+
+
+def _canonical(tagger: Tagger, record: Record) -> Sequence[str]:
+    bundle = tagger.bundle
+    if bundle.taxonomy is None:
+        return record.tags
+    kept, _ = bundle.taxonomy.canonical(
+        record.tags, resolve_aliases=bundle.labels.resolve_aliases, add_parents=bundle.labels.add_parents
+    )
+    return kept
