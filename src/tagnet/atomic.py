@@ -26,8 +26,7 @@ def write_with(path: Path, write: Callable[[Path], object]) -> None:
         temporary = Path(name)
         write(temporary)
         temporary.chmod(0o666 & ~_umask())
-        with temporary.open("rb") as stream:
-            os.fsync(stream.fileno())
+        flush(temporary)
         temporary.replace(path)
         temporary = None
     except OSError as error:
@@ -45,6 +44,12 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON; NaN and infinities are refused, for no other language reads them."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def flush(path: Path) -> None:
+    """Wait until a file's content is on the disk: a rename after that can never name an empty file."""
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())
 
 
 def cannot_write(path: Path, error: OSError) -> RunDirectoryError:

@@ -523,6 +523,8 @@ class TrainerConfig:
     """The fewest and the most epochs where `max_epochs` is null."""
     patience: int | None
     """Training stops after this many epochs without a better `monitor`; null: never."""
+    checkpoint_steps: int | None
+    """Optimizer steps between two resume points within an epoch; null: only at the end of each."""
     monitor: str
     """The validation metric that checkpoints, early stopping and sweeps go by."""
     mode: Literal["max", "min"]
@@ -531,7 +533,7 @@ class TrainerConfig:
     def __post_init__(self) -> None:
         for key in ("batch_size", "eval_batch_size", "accumulate", "steps"):
             _require(getattr(self, key) >= 1, f"trainer.{key}", "at least 1", getattr(self, key))
-        for key in ("max_epochs", "patience"):
+        for key in ("max_epochs", "patience", "checkpoint_steps"):
             value = getattr(self, key)
             _require(value is None or value >= 1, f"trainer.{key}", "null or at least 1", value)
         low, high = self.epoch_range

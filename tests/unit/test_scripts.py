@@ -103,7 +103,7 @@ def test_a_broken_import_contract_fails(installed: Path) -> None:
     ("python", "message"),
     [
         (
-            "#!/bin/sh\n[ $1 = --version ] && echo Python 3.9.2\nexit 1\n",
+            "#!/bin/sh\n[ $1 = --version ] && echo Python 3.9.2 && exit\nexit 1\n",
             "needs Python 3.11 or newer, found Python 3.9.2;",
         ),
         ("#!/bin/sh\ncase $2 in *venv*) exit 1;; esac\n", "install its venv module"),
@@ -116,3 +116,66 @@ def test_an_unfit_python_is_one_clear_line(checkout: Path, python: str, message:
     assert len(answer.stderr.splitlines()) == 1
     assert message in answer.stderr
     assert not (checkout / ".venv").exists()
+
+
+def test_no_python_is_one_clear_line(checkout: Path) -> None:
+    answer = _run(checkout, "scripts/test", PYTHON="no-such-python")
+    assert answer.returncode == 1
+    assert answer.stderr.startswith("tagnet: needs Python 3.11 or newer, found no no-such-python;")
+    assert len(answer.stderr.splitlines()) == 1
+
+
+# -------------------------------------------------------------------------------------------------------- environment
+
+
+VENV_PYTHON = """#!/bin/sh
+case "$*" in *"pip install"*) echo "pip: $*" && [ "$FAILS" != pip ] && echo "$*" >>"$CALLS";; esac
+"""
+
+
+@pytest.fixture
+def stubbed(checkout: Path) -> Path:
+    _write(checkout / ".venv" / "bin" / "python", VENV_PYTHON)
+    _write(checkout / ".venv" / "bin" / "tagnet", TAGNET)
+    return checkout
+
+
+def _installations(checkout: Path, extra: str, **environment: str) -> list[str]:
+    """Run scripts/environment and return the arguments of each pip that it started."""
+    calls = checkout / "calls"
+    calls.write_text("", encoding="utf-8")
+    answer = _run(checkout.parent, checkout / "scripts" / "environment", extra, CALLS=str(calls), **environment)
+    assert answer.returncode == 0, answer.stderr
+    return calls.read_text(encoding="utf-8").splitlines()
+
+
+def test_an_environment_is_installed_once_from_its_lock(stubbed: Path) -> None:
+    assert _installations(stubbed, "train") == ["-m pip install -c scripts/locks/train.txt -e .[train]"]
+    assert _installations(stubbed, "train") == []
+    assert _installations(stubbed, "dev") == ["-m pip install -c scripts/locks/dev.txt -e .[dev]"]
+
+
+def test_the_largest_environment_serves_every_script(stubbed: Path) -> None:
+    assert len(_installations(stubbed, "dev")) == 1
+    assert _installations(stubbed, "train") == []
+
+
+@pytest.mark.parametrize("changed", ["pyproject.toml", "scripts/locks/dev.txt"])
+def test_a_change_of_what_is_asked_for_installs_again(stubbed: Path, changed: str) -> None:
+    _installations(stubbed, "dev")
+    with (stubbed / changed).open("a", encoding="utf-8") as file:
+        file.write("# changed\n")
+    assert len(_installations(stubbed, "dev")) == 1
+
+
+def test_another_package_index_can_be_named(stubbed: Path) -> None:
+    (call,) = _installations(stubbed, "core", TAGNET_TORCH_INDEX="https://example.org/cpu")
+    assert call == "-m pip install -c scripts/locks/core.txt -e . --extra-index-url https://example.org/cpu"
+
+
+def test_a_failed_installation_is_told_and_tried_again(stubbed: Path) -> None:
+    answer = _run(stubbed, "scripts/quickstart", FAILS="pip")
+    assert answer.returncode == 1
+    assert "the installation failed" in answer.stderr
+    assert "pip: -m pip install" in answer.stderr
+    assert len(_installations(stubbed, "train")) == 1

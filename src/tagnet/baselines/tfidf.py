@@ -50,7 +50,9 @@ class TfidfBaseline:
         A tag that no training record bears, or all do, gets the log-odds of the prior whatever the text.
         """
         most = max(1, _MOST_WEIGHTS // len(tags))
-        self._vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=_WORD, max_features=most)
+        self._vectorizer = TfidfVectorizer(
+            ngram_range=(1, 2), sublinear_tf=True, token_pattern=_WORD, max_features=most
+        )
         self._offsets_K = prior_log_odds(y_NK)
         self._weights_KF: NDArray[np.float64] | None = None
         analyze = self._vectorizer.build_analyzer()
@@ -66,7 +68,7 @@ class TfidfBaseline:
 
     def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Log-odds or margins: (N, K)."""
-        if self._weights_KF is None:
+        if self._weights_KF is None or not texts:
             return np.tile(self._offsets_K, (len(texts), 1))
         features_NF = self._vectorizer.transform(texts)
         return np.asarray(features_NF @ self._weights_KF.T + self._offsets_K, dtype=np.float64)

@@ -79,7 +79,9 @@ def evaluate(
 def predict(
     bundle: Bundle,
     text: Annotated[list[str] | None, typer.Argument(help="Texts; none: --input, or lines of standard input.")] = None,
-    input: Annotated[Path | None, typer.Option(help="Records: JSON, JSON Lines, CSV or Parquet; no tags needed.")] = None,
+    input: Annotated[
+        Path | None, typer.Option(help="Records: JSON, JSON Lines, CSV or Parquet; no tags needed.")
+    ] = None,
     output: Annotated[Path | None, typer.Option(help="A JSON Lines file, one line a record, in order.")] = None,
     top: Annotated[int | None, typer.Option(min=1, help="Only the N most probable tags.")] = None,
     column: Annotated[list[str] | None, typer.Option(help="OURS=THEIRS: the name of a column in the file.")] = None,

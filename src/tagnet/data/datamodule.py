@@ -5,13 +5,14 @@ Shapes: N texts of the corpus, K tags.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import pytorch_lightning as pl
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Sampler
 
 from tagnet.config import SamplerConfig, TrainerConfig
 from tagnet.data.batches import Batch, collate, plan_epoch, plan_in_order_of_length
@@ -30,11 +31,25 @@ class Targets:
     """Which cells are known; None: all."""
 
 
+class RemainingBatches(Sampler[list[int]]):
+    """The batches of an epoch after the first `done`, with the length of the whole epoch, as Lightning counts."""
+
+    def __init__(self, batches: list[list[int]], done: int) -> None:
+        self._batches = batches
+        self._done = done
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return iter(self._batches[self._done :])
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+
 class TextDataModule(pl.LightningDataModule):
     """Training batches of like length, and validation batches from the longest to the shortest.
 
     The trainer must reload the training loader at every epoch: it is made for one epoch, as a pure function of the
-    seed and that epoch.
+    seed and that epoch. `place` says how much of an epoch is done; it is kept in checkpoints.
     """
 
     def __init__(
@@ -57,6 +72,17 @@ class TextDataModule(pl.LightningDataModule):
         self._sampler = sampler
         self._sizes = trainer
         self._seed = seed
+        self.place = (0, 0)
+        """An epoch, and how many of its batches are done."""
+
+    def state_dict(self) -> dict[str, int]:
+        """The place, for a checkpoint."""
+        epoch, done = self.place
+        return {"epoch": epoch, "batches_done": done}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Go back to the place of a checkpoint."""
+        self.place = (state_dict["epoch"], state_dict["batches_done"])
 
     def train_batches(self, epoch: int) -> list[list[int]]:
         """The batches of an epoch: the sampler's choice of records, then batches of like length."""
@@ -65,16 +91,17 @@ class TextDataModule(pl.LightningDataModule):
         return [batch.tolist() for batch in batches]
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        """The batches of the trainer's current epoch."""
+        """The batches of the trainer's current epoch that are still to be done."""
         epoch = self.trainer.current_epoch if self.trainer is not None else 0
-        return self._loader(self.train_batches(epoch))
+        done = self.place[1] if self.place[0] == epoch else 0
+        return self._loader(RemainingBatches(self.train_batches(epoch), done))
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """All validation texts, once."""
         plan = plan_in_order_of_length(self._lengths_N[self._val], self._sizes.eval_batch_size)
         return self._loader([self._val[batch].tolist() for batch in plan])
 
-    def _loader(self, batches: list[list[int]]) -> DataLoader[Batch]:
+    def _loader(self, batches: list[list[int]] | RemainingBatches) -> DataLoader[Batch]:
         # Collating from memory takes well under a millisecond: worker processes would cost more than they bring.
         loader: DataLoader[Batch] = DataLoader(
             range(len(self._lengths_N)),  # type: ignore[arg-type]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from tagnet.config import TrainConfig
 from tagnet.data.duplicates import duplicate_groups
@@ -12,7 +11,6 @@ from tagnet.data.sides import crossing_duplicates
 from tagnet.data.split import Split, make_split
 from tagnet.records.corpus import Corpus, prepare_corpus
 from tagnet.records.io import LoadedRecords, load_records
-from tagnet.records.record import Record
 from tagnet.records.sources import resolve_taxonomy
 from tagnet.records.taxonomy import load_taxonomy
 
@@ -32,7 +30,7 @@ class Prepared:
     """All that a person should know and that is no error."""
 
 
-def prepare(config: TrainConfig, rows: Iterable[Mapping[str, Any] | Record] | None = None) -> Prepared:
+def prepare(config: TrainConfig, rows: Iterable[Mapping[str, object]] | None = None) -> Prepared:
     """Read, check, label and split.
 
     Args:

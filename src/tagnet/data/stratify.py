@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from tagnet.errors import SplitError
 
-# One dealing costs about N·K² steps; as many are tried as stay within a few seconds.
-_MOST_CANDIDATES = 16
+# One dealing costs about G·K² steps, and G times this many at least; as many are tried as take a few seconds.
+_LEAST_STEPS = 2500
 _STEPS = 5e8
+_MOST_CANDIDATES = 16
 
 
 def scaled_counts(counts_PK: NDArray[np.float64], fractions: Sequence[float]) -> NDArray[np.float64]:
@@ -60,24 +61,29 @@ def stratify(
             f"expected at least {num_parts} different records to make {num_parts} parts, found {num_groups}\n"
             "(near-identical records count once); add records, or set split.duplicate_similarity=null"
         )
-    y_GK = np.zeros((num_groups, y_NK.shape[1]), dtype=bool)
-    np.logical_or.at(y_GK, group_N, y_NK.astype(bool))
+    order_N = np.argsort(group_N, kind="stable")
+    starts_G = np.searchsorted(group_N[order_N], np.arange(num_groups))
+    y_GK = np.logical_or.reduceat(y_NK[order_N].astype(bool), starts_G, axis=0)
     shares_P = np.asarray(fractions, dtype=np.float64) / np.sum(fractions)
-    # The number of records counts as one more tag, which all of them bear.
-    weights_NK = np.column_stack([y_NK, np.ones(len(y_NK))]).astype(np.float64)
 
     best: tuple[float, NDArray[np.int64]] | None = None
-    steps = max(1, num_groups * max(1, y_NK.shape[1]) ** 2)
+    steps = num_groups * max(_LEAST_STEPS, y_NK.shape[1] ** 2)
     for candidate in range(int(np.clip(_STEPS // steps, 1, _MOST_CANDIDATES))):
         random = np.random.RandomState(np.random.SeedSequence([seed, candidate]).generate_state(1))
         part_G = _fill_empty(_deal(y_GK, shares_P, random), num_parts)
         part_N = part_G[group_N]
-        counts_PK = np.stack([weights_NK[part_N == part].sum(axis=0) for part in range(num_parts)])
-        deviation = float(scaled_counts(counts_PK, shares_P.tolist()).std(axis=0).mean())
+        deviation = _deviation(y_NK, part_N, shares_P)
         if best is None or deviation < best[0]:
             best = (deviation, part_N)
     assert best is not None
     return best[1]
+
+
+def _deviation(y_NK: NDArray[np.uint8], part_N: NDArray[np.int64], shares_P: NDArray[np.float64]) -> float:
+    # The number of records counts as one more tag, which all of them bear.
+    parts = [y_NK[part_N == part] for part in range(len(shares_P))]
+    counts_PK = np.stack([np.append(y.sum(axis=0, dtype=np.int64), len(y)) for y in parts]).astype(np.float64)
+    return float(scaled_counts(counts_PK, shares_P.tolist()).std(axis=0).mean())
 
 
 def _deal(y_GK: NDArray[np.bool_], shares_P: NDArray[np.float64], random: np.random.RandomState) -> NDArray[np.int64]:

@@ -33,9 +33,8 @@ def _can_do(rows: Sequence[TagRow], num_records: int) -> str:
     by_verdict = {v: [r for r in rows if r.verdict == v] for v in ("good", "fair", "weak", "unsure")}
     good, fair, unsure = (len(by_verdict[v]) for v in ("good", "fair", "unsure"))
     weak = sorted(by_verdict["weak"], key=lambda r: (r.f1, -r.support))
-    text = (
-        f"On {num_records:,} test records, {good} of {len(rows):,} tags {_are(good)} good (F1 of {GOOD_F1:.2f} or more)"
-    )
+    text = f"On {num_records:,} test records, {good} of {len(rows):,} tags {_are(good)} good"
+    text += f" (F1 of {GOOD_F1:.2f} or more)"
     text += f", {fair} {_are(fair)} fair" if fair else ""
     if weak:
         names = ", ".join(r.tag for r in weak[:NAMED_TAGS])
@@ -60,10 +59,11 @@ def _against(data: ReportData) -> tuple[str, Literal["ahead", "unclear", "behind
     interval = ""
     if difference is not None:
         coverage = f"{data.confidence:.0%}"
-        interval = f" (difference {difference.value:+.3f}, {coverage} interval {difference.low:+.3f} to {difference.high:+.3f})"
+        bounds = f"{difference.low:+.3f} to {difference.high:+.3f}"
+        interval = f" (difference {difference.value:+.3f}, {coverage} interval {bounds})"
     if ours <= theirs:
         return (
-            f"It does not beat its baselines: {numbers}{interval}. The simpler model is the better choice here.",
+            f"It does not beat its baselines: {numbers}{interval}. Prefer the simpler model here.",
             "behind",
         )
     if difference is None or difference.low <= 0:

@@ -4,7 +4,7 @@ Records are drawn with replacement; a resample is the vector of how often each r
 computed from these weights: counts and means by matrix products, average precision from one sort of each tag and
 cumulative sums of the weights. Two models that are compared meet the same resamples.
 
-Legend: N records, K tags, S resamples (some at a time), P positives of a tag.
+Legend: N records, K tags, S resamples (some at a time).
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tagnet.evaluation.average_precision import SortedScores, average_precisions
 from tagnet.evaluation.label_scores import averaged, count, divide, per_tag
-from tagnet.evaluation.metrics import average_precisions, check_predictions, overall_metrics
+from tagnet.evaluation.metrics import check_predictions, overall_metrics
 from tagnet.evaluation.record_scores import CELLS_AT_ONCE, calibration_error, record_scores
 
 Floats = NDArray[np.float64]
@@ -167,49 +168,6 @@ def resample_weights(num_records: int, samples: int, seed: int, at_once: int) ->
         rows = min(at_once, samples - start)
         drawn = (np.bincount(rng.integers(num_records, size=num_records), minlength=num_records) for _ in range(rows))
         yield np.stack([d.astype(np.float64) for d in drawn])
-
-
-@dataclass(frozen=True)
-class SortedScores:
-    """Scores of one tag (or of all cells pooled), sorted once, ready for any weights of the records."""
-
-    records: NDArray[np.int64]
-    """Which record each cell belongs to, by falling score; the cells after the last positive are left out."""
-    positive_at_P: NDArray[np.int64]
-    """Where the positives stand among them."""
-    tie_end_P: NDArray[np.int64]
-    """For each positive, where its run of equal scores ends."""
-    tie_end_positive_P: NDArray[np.int64]
-    """For each positive, the last positive (0 to P-1) of that run."""
-
-    @classmethod
-    def of(cls, scores_N: NDArray[np.floating], y_N: NDArray[np.bool_], records_N: NDArray[np.int64]) -> SortedScores:
-        """Sort the scores, best first."""
-        order = np.argsort(-scores_N, kind="stable")
-        positive_at = np.flatnonzero(y_N[order])
-        # Searching the negated scores gives, for each, the first place beyond its run of ties.
-        falling = -scores_N[order]
-        tie_end = np.searchsorted(falling, falling[positive_at], side="right") - 1
-        tie_end_positive = np.searchsorted(positive_at, tie_end, side="right") - 1
-        used = int(tie_end[-1]) + 1 if len(tie_end) else 0
-        return cls(records_N[order[:used]], positive_at, tie_end, tie_end_positive)
-
-    def average_precision(self, weights_NS: NDArray[np.float32]) -> Floats:
-        """Weighted average precision, (S,): Σ over positives of weight · precision where its ties end, over Σ weight.
-
-        It equals scikit-learn's `average_precision_score(…, sample_weight=…)`. nan where no positive has weight.
-        Weights are small whole numbers: their sums are exact in float32 up to 2**24.
-        """
-        if len(self.positive_at_P) == 0:
-            return np.full(weights_NS.shape[1], np.nan)
-        weights_cells = weights_NS[self.records]
-        w_PS = weights_cells[self.positive_at_P].astype(np.float64)
-        all_PS = np.cumsum(weights_cells, axis=0)[self.tie_end_P]
-        hits_PS = np.cumsum(w_PS, axis=0)[self.tie_end_positive_P]
-        precision_PS = divide(hits_PS, all_PS.astype(np.float64))
-        total_S = w_PS.sum(0)
-        result: Floats = np.where(total_S > 0, divide((w_PS * precision_PS).sum(0), total_S), np.nan)
-        return result
 
 
 def _centred(name: str, value: float, draws_S: Floats) -> Floats:

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score
 
+from tagnet.evaluation.average_precision import average_precisions
 from tagnet.evaluation.label_scores import averaged, count
 from tagnet.evaluation.record_scores import calibration_error, record_scores
 
@@ -51,28 +51,14 @@ def overall_metrics(
     by_tag_K = average_precisions(probs_NK, y_NK)
     known_K = ~np.isnan(by_tag_K)
     scores["map"] = float(by_tag_K[known_K].mean()) if known_K.any() else 0.0
-    scores["map_micro"] = float(average_precision_score(y_NK.ravel() > 0, probs_NK.ravel())) if known_K.any() else 0.0
+    pooled_1 = average_precisions(probs_NK.reshape(-1, 1), y_NK.reshape(-1, 1))
+    scores["map_micro"] = float(pooled_1[0]) if known_K.any() else 0.0
     records = record_scores(probs_NK, y_NK, accepted_NK, at_k)
     for name, numerator_N in records.numerators.items():
         scores[name] = float(numerator_N.sum() / max(1.0, records.denominators[name].sum()))
     residuals_1B = records.residuals_NB.sum(0, keepdims=True)
     scores["ece"] = float(calibration_error(residuals_1B, np.array([float(y_NK.size)]))[0])
     return scores
-
-
-def average_precisions(probs_NK: NDArray[np.floating], y_NK: NDArray[Any]) -> NDArray[np.float64]:
-    """Average precision of each tag, (K,); nan where no record bears it.
-
-    >>> average_precisions(np.array([[0.9, 0.3], [0.5, 0.2]]), np.array([[1, 0], [0, 0]]))
-    array([ 1., nan])
-    """
-    y_NK = y_NK > 0
-    return np.array(
-        [
-            average_precision_score(y_N, p_N) if y_N.any() else np.nan
-            for y_N, p_N in zip(y_NK.T, probs_NK.T, strict=True)
-        ]
-    )
 
 
 def check_predictions(probs_NK: NDArray[np.floating], y_NK: NDArray[Any], accepted_NK: NDArray[np.bool_]) -> None:

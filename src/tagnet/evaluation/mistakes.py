@@ -42,16 +42,16 @@ def confident_mistakes(
 
     A record is shown once among each kind, with its worst mistake.
     """
-    y_NK = y_NK > 0
+    true_NK: NDArray[np.bool_] = y_NK > 0
     mistakes = []
     kinds: tuple[tuple[Literal["given", "missed"], NDArray[np.bool_], NDArray[np.floating]], ...] = (
-        ("given", accepted_NK & ~y_NK, -probs_NK),
-        ("missed", ~accepted_NK & y_NK, probs_NK),
+        ("given", accepted_NK & ~true_NK, -probs_NK),
+        ("missed", ~accepted_NK & true_NK, probs_NK),
     )
     for kind, wrong_NK, surprise_NK in kinds:
         cells = np.argwhere(wrong_NK)
         seen: set[int] = set()
-        for n, k in cells[np.argsort(surprise_NK[wrong_NK], kind="stable")]:
+        for n, k in cells[np.argsort(surprise_NK[wrong_NK], kind="stable")].tolist():
             if len(seen) == limit:
                 break
             if n in seen:
@@ -65,8 +65,8 @@ def confident_mistakes(
                     kind=kind,
                     probability=float(probs_NK[n, k]),
                     threshold=float(thresholds_K[k]),
-                    true_tags=tuple(tags[j] for j in np.flatnonzero(y_NK[n])),
-                    given_tags=tuple(tags[j] for j in np.flatnonzero(accepted_NK[n])),
+                    true_tags=tuple(tags[j] for j in np.flatnonzero(true_NK[n]).tolist()),
+                    given_tags=tuple(tags[j] for j in np.flatnonzero(accepted_NK[n]).tolist()),
                 )
             )
     return tuple(mistakes)

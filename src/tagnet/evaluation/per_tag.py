@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import dataclasses
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +16,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tagnet.evaluation.average_precision import average_precisions
 from tagnet.evaluation.intervals import BootstrapResult
 from tagnet.evaluation.label_scores import count, per_tag
-from tagnet.evaluation.metrics import average_precisions
 
 Verdict = Literal["good", "fair", "weak", "unsure"]
 
@@ -77,8 +76,8 @@ def per_tag_table(
     Raises:
         ValueError: the arrays are not about the same number of tags.
     """
-    sizes = {probs_NK.shape[1], y_NK.shape[1], accepted_NK.shape[1], *map(len, (tags, thresholds_K, train_counts_K))}
-    sizes.add(len(intervals.f1_low_K))
+    sizes = {probs_NK.shape[1], y_NK.shape[1], accepted_NK.shape[1]}
+    sizes |= {len(tags), len(thresholds_K), len(train_counts_K), len(intervals.f1_low_K)}
     if len(sizes) != 1:
         raise ValueError(f"expected arrays about the same tags, found {sorted(sizes)} of them")
     counts = count(y_NK, accepted_NK)
@@ -116,4 +115,4 @@ def write_csv(path: Path, rows: Sequence[TagRow]) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows([["" if (v := getattr(row, c)) is None else v for c in columns] for row in rows])
-    os.replace(aside, path)
+    aside.replace(path)

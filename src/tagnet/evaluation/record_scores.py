@@ -49,12 +49,10 @@ def record_scores(
     """
     N, K = y_NK.shape
     rows = max(1, CELLS_AT_ONCE // max(1, K))
-    parts = [
-        _block(probs_NK[i : i + rows], y_NK[i : i + rows] > 0, accepted_NK[i : i + rows], at_k)
-        for i in range(0, N, rows)
-    ]
+    blocks = [slice(start, start + rows) for start in range(0, N, rows)]
+    parts = [_block(probs_NK[b], y_NK[b] > 0, accepted_NK[b], at_k) for b in blocks]
     names = parts[0][0].keys()
-    has_tag_N = (y_NK > 0).any(1).astype(np.float64)
+    has_tag_N = np.any(y_NK > 0, axis=1).astype(np.float64)
     over_tagged = {"ndcg", "lrap", *(f"recall_at_{k}" for k in at_k)}
     return RecordScores(
         numerators={name: np.concatenate([p[0][name] for p in parts]) for name in names},
@@ -111,5 +109,5 @@ def _block(
 
     bins_NK = np.minimum((probs * NUM_BINS).astype(int), NUM_BINS - 1)
     cells = np.arange(N)[:, None] * NUM_BINS + bins_NK
-    residuals = np.bincount(cells.ravel(), weights=(probs - y).ravel(), minlength=N * NUM_BINS)
+    residuals = np.bincount(cells.ravel(), weights=(probs - y).ravel(), minlength=N * NUM_BINS).astype(np.float64)
     return scores, residuals.reshape(N, NUM_BINS)

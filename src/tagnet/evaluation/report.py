@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from tagnet.evaluation import plots
+from tagnet.evaluation import data_plots, plots, svg
 from tagnet.evaluation.headline import headline
 from tagnet.evaluation.intervals import Estimate
 from tagnet.evaluation.metrics import HEADLINE_KEYS, LOWER_IS_BETTER
@@ -37,7 +36,7 @@ def write_report(path: Path, data: ReportData) -> None:
     """
     aside = path.with_name(path.name + ".partial")
     aside.write_text(render_report(data), encoding="utf-8", errors="replace")
-    os.replace(aside, path)
+    aside.replace(path)
 
 
 def render_report(data: ReportData) -> str:
@@ -59,9 +58,7 @@ def render_report(data: ReportData) -> str:
         hints=HINTS,
         model_names=MODEL_NAMES,
         best=_best(data),
-        order=sorted(
-            range(len(data.rows)), key=lambda k: (data.rows[k].support == 0, -data.rows[k].f1, -data.rows[k].support)
-        ),
+        order=sorted(range(len(data.rows)), key=lambda k: (not (r := data.rows[k]).support, -r.f1, -r.support)),
         best_baseline_K=_best_baseline(data),
         mistakes=confident_mistakes(
             data.test.ids,
@@ -72,12 +69,14 @@ def render_report(data: ReportData) -> str:
             data.test.y_NK,
             data.test.accepted_NK,
         ),
-        plots={name: Markup(svg) for name, svg in _plots(data).items()},
+        plots={name: Markup(drawn) for name, drawn in _plots(data).items()},
         threshold_plots={
-            tag: Markup(svg)
-            for tag, svg in plots.tag_thresholds(data.tags, data.val.probs_NK, data.val.y_NK, data.thresholds_K).items()
+            tag: Markup(drawn)
+            for tag, drawn in plots.tag_thresholds(
+                data.tags, data.val.probs_NK, data.val.y_NK, data.thresholds_K
+            ).items()
         },
-        most_tags=plots.MOST_TAGS,
+        most_tags=svg.MOST_TAGS,
         limits={"good": GOOD_F1, "weak": WEAK_F1, "fewest": FEWEST_POSITIVES, "listed": MOST_LISTED},
         config=_flatten(data.config),
     )
@@ -117,14 +116,14 @@ def _plots(data: ReportData) -> dict[str, str]:
         ),
         "reliability": plots.reliability(test.probs_NK, test.y_NK),
         "global_threshold": plots.global_threshold(val.probs_NK, val.y_NK, thresholds_K),
-        "frequencies": plots.frequencies(data.tags, data.y_all_NK),
+        "frequencies": data_plots.frequencies(data.tags, data.y_all_NK),
     }
     if data.baselines:
         made["models"] = plots.model_comparison({data.run_name: data.overall, **data.baselines})
     if data.curves:
         made["learning"] = plots.learning_curves(data.curves, data.best_step)
     if len(data.tags) > 1:
-        made["cooccurrence"] = plots.cooccurrence(data.tags, data.y_all_NK)
+        made["cooccurrence"] = data_plots.cooccurrence(data.tags, data.y_all_NK)
     return made
 
 

@@ -55,14 +55,18 @@ def tag_table(rows: Sequence[TagRow], console: Console, title: str = "Tags") -> 
 def comparison_table(
     models: Mapping[str, Mapping[str, Estimate]], console: Console, title: str = "On the test records"
 ) -> Table:
-    """The model (first) and its baselines; the best of each column is bold. Narrow terminals see no intervals."""
+    """The model (first) and its baselines; the best of each column is bold.
+
+    Narrow terminals see no intervals and fewer columns.
+    """
     with_intervals = console.width >= 124
     table = Table(title=title, title_justify="left", header_style="bold", pad_edge=False)
     table.add_column("model", overflow="fold")
-    columns = [c for c in COLUMNS if all(c in scores for scores in models.values())]
+    wanted = COLUMNS if console.width >= 72 else ("f1_macro", "map", "ece")
+    columns = [c for c in wanted if all(c in scores for scores in models.values())]
     best = {c: (min if c in LOWER_IS_BETTER else max)(scores[c].value for scores in models.values()) for c in columns}
     for column in columns:
-        table.add_column(NAMES[column], justify="right", no_wrap=with_intervals)
+        table.add_column(NAMES[column], justify="right", no_wrap=True)
     for name, scores in models.items():
         cells = []
         for column in columns:

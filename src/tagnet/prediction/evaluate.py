@@ -54,13 +54,11 @@ def evaluate(tagger: Tagger, records: Sequence[Record], *, seed: int = 0) -> Eva
             f"none of the {len(records)} records bears a tag of the bundle's label space "
             f"({', '.join(bundle.tags[:5])}, …); give it records with such tags"
         )
-    keep = np.flatnonzero(tagged_N) if bundle.labels.untagged == "drop" else np.arange(len(records))
+    keep = np.flatnonzero(tagged_N).tolist() if bundle.labels.untagged == "drop" else list(range(len(records)))
     y_NK = y_all_NK[keep]
     probs_NK = tagger.probabilities([records[i] for i in keep])
     accepted_NK = bundle.rule.accept(probs_NK)
-    result = bootstrap(
-        probs_NK, y_NK, accepted_NK, samples=_SAMPLES, confidence=_CONFIDENCE, seed=seed, at_k=_AT_K
-    )
+    result = bootstrap(probs_NK, y_NK, accepted_NK, samples=_SAMPLES, confidence=_CONFIDENCE, seed=seed, at_k=_AT_K)
     counts_K = np.array([bundle.train_counts[tag] for tag in bundle.tags])
     rows = per_tag_table(bundle.tags, probs_NK, y_NK, accepted_NK, bundle.rule.thresholds_K, counts_K, result)
     return Evaluation(len(keep), len(records) - len(keep), result, tuple(rows), probs_NK)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,13 +44,18 @@ class LoadedRecords:
 
 
 def load_records(
-    source: str, columns: Mapping[str, str], on_invalid: str, features: Sequence[str], *, need_tags: bool = True
+    source: str | Iterable[Mapping[str, object]],
+    columns: Mapping[str, str],
+    on_invalid: str,
+    features: Sequence[str],
+    *,
+    need_tags: bool = True,
 ) -> LoadedRecords:
     """Read and check every row of a source.
 
     Args:
         source: `embedded`, `madewithml`, `hub:NAME[:split]`, or the path of a JSON array, JSON Lines, CSV or Parquet
-            file or a saved dataset.
+            file or a saved dataset; or rows at hand, such as a list of dictionaries or a dataset.
         columns: our field name → the column's name in the file, for those that differ.
         on_invalid: `error`, or `skip`: rows that cannot be used end up in `LoadedRecords.skipped`.
         features: the fields that make the text.
@@ -60,14 +65,14 @@ def load_records(
         RecordError: the source is missing or cannot be read, holds no usable row, lacks a column, or holds a row that
             cannot be used while `on_invalid` is `error`.
     """
-    location = source if source.startswith(HUB) else resolve_records(source)
+    location, rows = _open(source)
     schema = RowSchema(columns, features, need_tags)
     records: list[Record] = []
     invalid: list[SkippedRow] = []
     row_of_id: dict[str, int] = {}
     columns_seen: dict[str, None] = {}
-    row_hash = hashlib.sha256() if _is_hashed_by_row(location) else None
-    for number, row in iter_rows(location):
+    row_hash = None if isinstance(location, Path) and location.is_file() else hashlib.sha256()
+    for number, row in rows:
         if row_hash is not None:
             row_hash.update(json.dumps(row, sort_keys=True, default=str).encode())
         if isinstance(row, Mapping):
@@ -83,7 +88,7 @@ def load_records(
     if columns_seen:
         _check_columns(str(location), schema, list(columns_seen))
     _check_rows(str(location), records, invalid, on_invalid)
-    fingerprint = _hash_file(Path(location)) if row_hash is None else row_hash.hexdigest()
+    fingerprint = row_hash.hexdigest() if row_hash is not None else _hash_file(Path(location))
     return LoadedRecords(tuple(records), tuple(invalid), fingerprint)
 
 
@@ -112,8 +117,12 @@ def _check_rows(place: str, records: list[Record], invalid: list[SkippedRow], on
         raise RecordError(f"{place}: expected at least one record, found none; the file is empty")
 
 
-def _is_hashed_by_row(location: str | Path) -> bool:
-    return isinstance(location, str) or location.is_dir()
+def _open(source: str | Iterable[Mapping[str, object]]) -> tuple[str | Path, Iterator[tuple[int, object]]]:
+    """Where the rows come from, as messages name it, and the rows with their numbers."""
+    if not isinstance(source, str):
+        return "the given records", enumerate(source, 1)
+    location = source if source.startswith(HUB) else resolve_records(source)
+    return location, iter_rows(location)
 
 
 def _hash_file(path: Path) -> str:

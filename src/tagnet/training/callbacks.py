@@ -102,6 +102,14 @@ class CollapseCheck(pl.Callback):
         self._on_collapse = on_collapse
         self.reason: str | None = None
 
+    def state_dict(self) -> dict[str, str | None]:
+        """What was said last, so that a run that goes on does not say it again."""
+        return {"reason": self.reason}
+
+    def load_state_dict(self, state_dict: dict[str, str | None]) -> None:
+        """Remember it."""
+        self.reason = state_dict["reason"]
+
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Check this epoch's probabilities."""
         view = self._calibrated.view
@@ -120,12 +128,32 @@ class CollapseCheck(pl.Callback):
 
 
 class MetricsLog(pl.Callback):
-    """Writes metrics.jsonl: a line for every optimizer step, and one for every validation."""
+    """Writes metrics.jsonl: a line for every optimizer step, and one for every validation.
+
+    A run that goes on cuts off what was written after the point from which it goes on.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._steps: list[tuple[int, int, float, Tensor]] = []
+        self._steps: list[tuple[int, int, float, Tensor | float]] = []
         self._seen = 0
+        self._size = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """The steps that are not written yet, and how much is."""
+        steps = [[step, epoch, rate, float(loss)] for step, epoch, rate, loss in self._steps]
+        return {"steps": steps, "seen": self._seen, "size": self._size}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take both up again."""
+        self._steps = [(step, epoch, rate, loss) for step, epoch, rate, loss in state_dict["steps"]]
+        self._seen, self._size = state_dict["seen"], state_dict["size"]
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Cut the file back to what this run knows of."""
+        if trainer.is_global_zero:
+            with self._path.open("ab") as stream:
+                stream.truncate(self._size)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -139,6 +167,8 @@ class MetricsLog(pl.Callback):
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the steps of the epoch and its validation metrics."""
+        if not trainer.is_global_zero:
+            return
         lines: list[Mapping[str, Any]] = [
             {"step": step, "epoch": epoch, "lr": rate, "train.loss": float(loss)}
             for step, epoch, rate, loss in self._steps
@@ -150,3 +180,5 @@ class MetricsLog(pl.Callback):
             for line in lines:
                 finite = {k: v if math.isfinite(v) else None for k, v in line.items()}
                 stream.write(json.dumps(finite) + "\n")
+            stream.flush()
+            self._size = stream.tell()

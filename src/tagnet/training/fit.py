@@ -35,15 +35,16 @@ from tagnet.model.head import prior_log_odds, start_from_tag_names
 from tagnet.model.network import TaggerNetwork
 from tagnet.prediction.inference import compute_embeddings, compute_logits
 from tagnet.prediction.tagger import Tagger, choose_device
-from tagnet.records.record import Record, text_template
+from tagnet.records.record import text_template
 from tagnet.training.callbacks import CalibratedThresholds, CollapseCheck, MetricsLog, PerTagMetrics
 from tagnet.training.environment import environment
+from tagnet.training.measure import Outcome, measure
 from tagnet.training.module import TaggerModule
 from tagnet.training.optim import choose_epochs
-from tagnet.training.measure import Outcome, measure
 from tagnet.training.progress import TrainingProgress
 from tagnet.training.results import data_summary, write_results
-from tagnet.training.run_directory import open_run_directory
+from tagnet.training.resume import ResumePoints, latest_resume_point, remove_resume_points
+from tagnet.training.run_directory import check_run_directory, open_run_directory
 from tagnet.training.trainer import autocast_dtype, check_monitor, choose_precision, make_trainer, restore_best
 from tagnet.training.warm_start import start_from_bundle
 
@@ -52,7 +53,6 @@ logger = logging.getLogger("tagnet")
 _NAME_SAMPLE = 512
 _NAME_SCALE = 1.0
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
-
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Run:
 
 def fit(
     config: TrainConfig,
-    records: Iterable[Mapping[str, Any] | Record] | None = None,
+    records: Iterable[Mapping[str, object]] | None = None,
     *,
     console: Console | None = None,
 ) -> Run:
@@ -94,13 +94,12 @@ def fit(
     if config.run.dir is None:
         raise ConfigError("run.dir: expected the folder of the run, found null")
     folder = Path(config.run.dir)
+    check_run_directory(folder, config)
 
     prepared = prepare(config, records)
     encoder = load_encoder(config.encoder, dropout=config.model.encoder_dropout)
-    restarted = open_run_directory(folder, config)
+    open_run_directory(folder, config, prepared.loaded.fingerprint)
     with _log_to(folder / "run.log"), _disk_errors(folder):
-        if restarted:
-            logger.info("%s holds an unfinished run of the same settings; it starts over", folder)
         write_json(folder / "environment.json", environment(config.run.seed))
         save_split(folder / "split.json", prepared.split, prepared.corpus.records)
         _say_what_was_read(prepared)
@@ -111,7 +110,13 @@ def fit(
         tokens = tokenize(encoder.tokenizer, rendered, text.max_tokens, text.window_overlap)
         if tokens.num_over_limit:
             verb = "cut" if text.window_overlap is None else "read in windows"
-            logger.info("%d of %d texts are over %d tokens and are %s", tokens.num_over_limit, len(tokens), text.max_tokens, verb)
+            logger.info(
+                "%d of %d texts are over %d tokens and are %s",
+                tokens.num_over_limit,
+                len(tokens),
+                text.max_tokens,
+                verb,
+            )
         write_json(folder / "data.json", to_plain(data_summary(config, prepared, tokens)))
 
         pl.seed_everything(config.run.seed, verbose=False)
@@ -155,6 +160,7 @@ def fit(
         if outcome.collapse is not None:
             logger.warning("COLLAPSE: %s", outcome.collapse)
         write_results(folder, config, prepared, text, tokens, outcome, best_step)
+        remove_resume_points(folder / "checkpoints")
     return Run(folder, outcome)
 
 
@@ -177,9 +183,7 @@ def _text_settings(config: TrainConfig, encoder: Encoder) -> TextSettings:
     )
 
 
-def _build_network(
-    config: TrainConfig, encoder: Encoder, prepared: Prepared, tokens: TokenizedTexts
-) -> TaggerNetwork:
+def _build_network(config: TrainConfig, encoder: Encoder, prepared: Prepared, tokens: TokenizedTexts) -> TaggerNetwork:
     """The network at step 0: published or earlier weights, biases at the tags' priors, rows from their names."""
     tags = prepared.corpus.label_space.tags
     train = prepared.split.train
@@ -242,9 +246,14 @@ def _train(
         MetricsLog(folder / "metrics.jsonl"),
         TrainingProgress(console, num_steps, settings.monitor),
     ]
-    trainer = make_trainer(config, num_epochs, folder / "checkpoints", callbacks)
-    trainer.fit(module, datamodule=data)
-    return restore_best(trainer, module)
+    checkpoints = folder / "checkpoints"
+    resume = ResumePoints(checkpoints, data, settings.checkpoint_steps)
+    trainer = make_trainer(config, num_epochs, checkpoints, callbacks, resume)
+    point = latest_resume_point(checkpoints)
+    if point is not None:
+        logger.info("continuing from step %d of %d", point.step, num_steps)
+    trainer.fit(module, datamodule=data, ckpt_path=None if point is None else point.path)
+    return restore_best(checkpoints, module)
 
 
 def _say_what_was_read(prepared: Prepared) -> None:

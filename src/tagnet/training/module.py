@@ -22,7 +22,7 @@ from tagnet.training.optim import make_optimizer, make_schedule
 class TaggerModule(pl.LightningModule):
     """A network, its loss and its optimizer.
 
-    Random numbers of a training step (dropout) follow from the seed and the number of the step alone, so that a run
+    Random numbers of a training step (dropout) follow from the seed, the epoch and the batch alone, so that a run
     that was continued draws the same ones.
     """
 
@@ -37,7 +37,8 @@ class TaggerModule(pl.LightningModule):
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Seed the random numbers of this step."""
-        torch.manual_seed(self._seed * 1_000_003 + self.trainer.fit_loop.epoch_loop.total_batch_idx)
+        words = np.random.SeedSequence([self._seed, self.current_epoch, batch_idx]).generate_state(1, np.uint64)
+        torch.manual_seed(int(words[0]))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of a batch, a scalar."""

@@ -8,7 +8,15 @@ from typing import Any
 
 import pytorch_lightning as pl
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 logger = logging.getLogger("tagnet")
 
@@ -16,7 +24,7 @@ logger = logging.getLogger("tagnet")
 class TrainingProgress(pl.Callback):
     """One bar over all optimizer steps, with the last loss and the monitored metric."""
 
-    def __init__(self, console: Console, num_steps: int, monitor: str) -> None:
+    def __init__(self, console: Console | None, num_steps: int, monitor: str) -> None:
         self._console = console
         self._num_steps = num_steps
         self._monitor = monitor
@@ -28,7 +36,7 @@ class TrainingProgress(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock, and the bar where there is a terminal."""
         self._started, self._first_step = time.monotonic(), trainer.global_step
-        if not self._console.is_terminal:
+        if self._console is None or not self._console.is_terminal:
             return
         self._bar = Progress(
             TextColumn("{task.description}"),

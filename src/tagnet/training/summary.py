@@ -17,4 +17,4 @@ def print_summary(run: Run, console: Console) -> None:
     console.print(tag_table(outcome.rows, console, title="Tags, on the test records"))
     console.print(comparison_table(models, console, title="Test records, the transformer beside its baselines"))
     console.print(Text(f"report   {run.dir / 'report.html'}"), soft_wrap=True)
-    console.print(Text(f"predict  tagnet predict {run.dir / 'bundle'} \"a title and a description\""), soft_wrap=True)
+    console.print(Text(f'predict  tagnet predict {run.dir / "bundle"} "a title and a description"'), soft_wrap=True)

@@ -18,7 +18,9 @@ from tagnet.errors import ConfigError, nearest
 from tagnet.evaluation.metrics import overall_metrics
 from tagnet.prediction.tagger import choose_device
 from tagnet.training.module import TaggerModule
+from tagnet.training.resume import ResumePoints
 
+_BEST = "best"
 _PRECISION_DTYPES = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16, "32-true": None}
 
 
@@ -48,7 +50,7 @@ def autocast_dtype(precision: str) -> torch.dtype | None:
 
 
 def make_trainer(
-    config: TrainConfig, num_epochs: int, checkpoints: Path, callbacks: Sequence[pl.Callback]
+    config: TrainConfig, num_epochs: int, checkpoints: Path, callbacks: Sequence[pl.Callback], resume: ResumePoints
 ) -> pl.Trainer:
     """A trainer that validates and keeps the best weights every epoch, and says nothing by itself."""
     _quieten()
@@ -56,7 +58,7 @@ def make_trainer(
     own: list[pl.Callback] = [
         ModelCheckpoint(
             dirpath=checkpoints,
-            filename="best",
+            filename=_BEST,
             monitor=trainer.monitor,
             mode=trainer.mode,
             save_weights_only=True,
@@ -66,6 +68,7 @@ def make_trainer(
     if trainer.patience is not None:
         own.append(EarlyStopping(monitor=trainer.monitor, mode=trainer.mode, patience=trainer.patience))
     precision: Any = choose_precision(trainer)
+    own.append(resume)
     return pl.Trainer(
         accelerator="gpu" if choose_device(trainer.accelerator).type == "cuda" else "cpu",
         devices=1,
@@ -85,11 +88,9 @@ def make_trainer(
     )
 
 
-def restore_best(trainer: pl.Trainer, module: TaggerModule) -> int:
-    """Load the weights of the best epoch into the module; returns the optimizer step they were saved at."""
-    checkpoint = trainer.checkpoint_callback
-    assert isinstance(checkpoint, ModelCheckpoint)
-    found = torch.load(checkpoint.best_model_path, map_location="cpu", weights_only=True)
+def restore_best(checkpoints: Path, module: TaggerModule) -> int:
+    """Load the weights of the best epoch into the module; returns the optimizer step they are of."""
+    found = torch.load(checkpoints / f"{_BEST}.ckpt", map_location="cpu", weights_only=True)
     module.load_state_dict(found["state_dict"])
     step: int = found["global_step"]
     return step
@@ -100,4 +101,9 @@ def _quieten() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
     # A few workers' startup costs more than collating from memory; see TextDataModule.
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    # Lightning calls torch functions that torch 2.13 has renamed; nothing that a user could mend.
+    warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
+    # It is resumable: TextDataModule keeps its place.
+    warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
+    warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
     warnings.filterwarnings("ignore", message=".*number of training batches.*is smaller than the logging interval.*")

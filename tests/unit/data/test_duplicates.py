@@ -45,7 +45,7 @@ def test_the_bound_itself_counts_as_alike(similarity: float, groups: list[int]) 
 
 
 def test_likeness_is_passed_on() -> None:
-    words = "a b c d e f g h i j k l".split()
+    words = list("abcdefghijkl")
     texts = [" ".join(words[start : start + 8]) for start in range(4)]
     assert duplicate_groups([texts[0], texts[3]], 0.7).tolist() == [0, 1]
     assert duplicate_groups(texts, 0.7).tolist() == [0, 0, 0, 0]

@@ -62,14 +62,11 @@ def test_undersampling_keeps_records_without_tags() -> None:
     assert set(range(100, 120)) <= set(chosen.tolist())
 
 
-def test_undersampling_stops_at_the_mean() -> None:
-    y_NK = np.zeros((112, 3), dtype=np.uint8)
-    y_NK[:60, 0] = 1
-    y_NK[60:110, 1] = 1
-    y_NK[110:, 2] = 1
-    chosen = epoch_indices(y_NK, UndersampleConfig("undersample", 0.9), seed=0, epoch=0)
-    assert y_NK[chosen].sum(axis=0)[2] == 2
-    assert len(chosen) > 0
+def test_undersampling_spares_a_tag_once_it_is_as_scarce_as_the_mean() -> None:
+    y_NK = np.repeat(np.eye(3, dtype=np.uint8), [100, 40, 5], axis=0)  # IRLbl 1, 2.5, 20; mean 7.83
+    chosen = epoch_indices(y_NK, UndersampleConfig("undersample", 0.6), seed=0, epoch=0)
+    # 32 turns of both, until 68 / 8 is above the mean; the other 23 of 87 come from the first alone.
+    assert y_NK[chosen].sum(axis=0).tolist() == [45, 8, 5]
 
 
 def test_repeat_factors_follow_the_paper() -> None:

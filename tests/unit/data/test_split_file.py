@@ -98,7 +98,7 @@ SINGLE = {"train": [10], "val": [11], "test": [12]}
         ({"train": [10], "tset": [11]}, None, r"expected the key 'test'.*did you mean tset"),
         ({"trian": [10], "test": [11]}, None, r"found the keys \['trian', 'test'\]; did you mean trian"),
         ([1, 2], None, r"found \[1, 2\]"),
-        ({"A": SINGLE, "B": SINGLE}, None, "choose one with split.key=A|B"),
+        ({"A": SINGLE, "B": SINGLE}, None, r"choose one with split.key=A\|B"),
         ({"Alpha": SINGLE}, "alpha", "expected a split named 'alpha'.*did you mean Alpha"),
         (SINGLE, "B", "found one split without a name"),
     ],

@@ -1,0 +1,292 @@
+"""The data before training, as tables for the terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import islice
+
+from rich.console import Console, Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from tagnet.evaluation.data_view import FEW_RECORDS, DataView, Field, SplitView, TagCount
+from tagnet.evaluation.tag_view import Excerpt, TagView
+from tagnet.evaluation.token_lengths import TokenView
+from tagnet.records.record import Record
+
+MOST_NAMED = 10
+"""Entries of a list of tags; the rest is counted."""
+MOST_SHOWN = 8
+"""Tags of either end of the label space, and records of a list."""
+_EXCERPT = 240
+
+
+def data_tables(view: DataView, console: Console) -> Group:
+    """Everything in a `DataView`, in the order in which it happens to the data."""
+    parts: list[RenderableType] = [
+        _facts("Records", _record_facts(view)),
+        field_table(view.fields),
+    ]
+    if view.skipped:
+        parts.append(_skip_table(view))
+    parts += [
+        _facts("Tags", _tag_facts(view)),
+        _tag_table(view.tags, view.split.sizes, console),
+        _facts("What became of the tags as written", _fate_facts(view)),
+        _facts("Split", _split_facts(view.split)),
+    ]
+    if view.split.crossing:
+        parts.append(_crossing_table(view.split))
+    if view.rare:
+        listed = [f"{tag.tag} {tag.sides['train']}" for tag in view.rare]
+        parts.append(_facts(f"Rare: fewer than {FEW_RECORDS} training records", [("tags", _some(listed, 40))]))
+    return Group(*parts)
+
+
+def warning_lines(warnings: Sequence[str]) -> Group:
+    """The warnings, one after the other."""
+    title = Text("Warnings" if warnings else "No warnings", style="bold yellow" if warnings else "green")
+    return Group(title, *(Text(f"• {warning}") for warning in warnings))
+
+
+def field_table(fields: Sequence[Field]) -> Table:
+    """The schema that was found."""
+    table = _table("Fields")
+    for name, right in (("field", False), ("column", False), ("what", False), ("empty", True), ("mean length", True)):
+        table.add_column(name, justify="right" if right else "left", overflow="fold")
+    for field in fields:
+        unit = "tags" if field.kind == "tags" else "characters"
+        length = "–" if field.mean_length is None else f"{field.mean_length:,.1f} {unit}"
+        what = "text, read" if field.in_text else "text, not read" if field.kind == "text" else field.kind
+        column = escape(field.column) if field.column != field.name else "[dim]same[/dim]"
+        table.add_row(escape(field.name), column, what, f"{field.num_empty:,}", length)
+    return table
+
+
+def written_table(records: Sequence[Record]) -> Table:
+    """The commonest tags as the file writes them: what is left to show where no label space comes about."""
+    counts = Counter(tag for record in records for tag in record.tags)
+    table = _table(f"The commonest of {len(counts):,} tags, as written, in {len(records):,} records")
+    table.add_column("tag", overflow="fold")
+    table.add_column("records", justify="right")
+    for tag, count in counts.most_common(2 * MOST_SHOWN):
+        table.add_row(escape(tag), f"{count:,}")
+    return table
+
+
+def token_table(view: TokenView) -> Table:
+    """Lengths in tokens, of the whole text and of each field."""
+    table = _table(f"Tokens, by the tokenizer of {escape(view.encoder)}")
+    table.add_column("of", overflow="fold")
+    for name in ("mean", "median", "95 %", "99 %", "longest", "limit", "over it"):
+        table.add_column(name, justify="right")
+    for lengths in (view.text, *view.features):
+        over = f"[yellow]{lengths.num_over:,}[/yellow]" if lengths.num_over else "0"
+        table.add_row(
+            "[bold]the whole text[/bold]" if lengths is view.text else escape(lengths.name),
+            f"{lengths.mean:,.1f}",
+            *(f"{n:,}" for n in (lengths.median, lengths.percentile_95, lengths.percentile_99, lengths.longest)),
+            *(("–", "–") if lengths.limit is None else (f"{lengths.limit:,}", over)),
+        )
+    if view.text.num_over:
+        how = "are cut" if view.window_overlap is None else f"are read in windows that share {view.window_overlap}"
+        table.caption, table.caption_justify = f"Texts over the limit {how}.", "left"
+    return table
+
+
+def tag_tables(view: TagView, console: Console) -> Group:
+    """Everything in a `TagView`."""
+    facts = [
+        ("records", f"{view.count:,}, {_percent(view.share)} of those kept"),
+        ("sides", ", ".join(f"{side} {n:,} ({_percent(share)})" for side, (n, share) in view.sides.items())),
+        ("aliases", ", ".join(view.aliases) or "none"),
+        ("parents", ", ".join(view.parents) or "none"),
+        ("children", ", ".join(view.children) or "none"),
+    ]
+    if view.asked != view.tag:
+        facts.insert(0, ("asked for", f"{view.asked}, an alias of {view.tag}"))
+    return Group(
+        _facts(view.tag, facts),
+        _companion_table(view),
+        _word_table(view, console),
+        Text(f"Examples, {len(view.examples)} of {view.count:,}", style="bold"),
+        *(_excerpt(excerpt) for excerpt in view.examples),
+        Text(f"Likely missing: {len(view.likely_missing):,} texts name the tag but do not bear it", style="bold"),
+        *(_excerpt(excerpt) for excerpt in view.likely_missing[:MOST_SHOWN]),
+        *(_more(len(view.likely_missing) - MOST_SHOWN, "all are in the page that --output writes")),
+    )
+
+
+def _record_facts(view: DataView) -> list[tuple[str, str]]:
+    facts = [
+        ("source", view.source),
+        ("taxonomy", view.taxonomy or "none: tags are taken as they stand"),
+        ("rows read", f"{view.num_rows:,}"),
+        ("skipped", f"{view.num_skipped:,}"),
+        ("dropped", f"{view.num_untagged_dropped:,} without any kept tag"),
+        ("kept", f"{view.num_records:,}"),
+    ]
+    if view.dates:
+        facts.append(("dates", f"{view.dates[0]:%Y-%m-%d} to {view.dates[1]:%Y-%m-%d}"))
+    return facts
+
+
+def _tag_facts(view: DataView) -> list[tuple[str, str]]:
+    most = len(view.tags_a_record) - 1
+    rarest, commonest = view.tags[-1], view.tags[0]
+    return [
+        ("label space", f"{len(view.tags):,} tags"),
+        ("positives", f"{view.num_positives:,}"),
+        ("tags a record", f"{view.mean_tags:.2f} on average, {most} at most"),
+        ("commonest", f"{commonest.tag}: {commonest.count:,} records, {_percent(commonest.share)}"),
+        ("rarest", f"{rarest.tag}: {rarest.count:,} records, {_percent(rarest.share)}"),
+        ("imbalance", f"commonest to rarest {view.imbalance:.1f} to 1"),
+    ]
+
+
+def _fate_facts(view: DataView) -> list[tuple[str, str]]:
+    return [
+        ("as written", f"{view.num_tags_written:,} different tags"),
+        ("outside the taxonomy", _counted(view.outside_taxonomy)),
+        ("aliases resolved", _counted(view.resolved_aliases)),
+        (f"fewer than {view.min_count} records", _counted(view.below_min_count)),
+        ("excluded", _counted(view.excluded)),
+    ]
+
+
+def _split_facts(split: SplitView) -> list[tuple[str, str]]:
+    total = sum(split.sizes.values())
+    sizes = ", ".join(f"{side} {size:,} ({_percent(size / total)})" for side, size in split.sizes.items())
+    facts = [
+        ("method", split.source),
+        ("sizes", sizes + (f"; {split.num_outside:,} on no side" if split.num_outside else "")),
+        ("evenness", f"{split.quality:.2f}, a random split {split.naive_quality:.2f} (0 is even)"),
+        ("tags that train lacks", _some(split.unseen, MOST_NAMED) if split.unseen else "none"),
+    ]
+    if split.num_duplicate_groups:
+        groups = f"{split.num_duplicate_records:,} records in {split.num_duplicate_groups:,} groups"
+        crossing = f"{len(split.crossing):,} with another side" if split.crossing else "none across sides"
+        facts.append(("near-duplicates", f"{groups}, {crossing}"))
+    else:
+        facts.append(("near-duplicates", "none"))
+    return facts
+
+
+def _tag_table(tags: Sequence[TagCount], sizes: Mapping[str, int], console: Console) -> Table:
+    cut = len(tags) > 2 * MOST_SHOWN + 1
+    table = _table(f"The commonest and the rarest {MOST_SHOWN}" if cut else "All tags")
+    table.add_column("tag", overflow="fold")
+    table.add_column("records", justify="right")
+    table.add_column("share", justify="right")
+    sides = list(sizes) if console.width >= 56 else []
+    for side in sides:
+        table.add_column(side, justify="right")
+    for number, tag in enumerate(tags):
+        if cut and MOST_SHOWN <= number < len(tags) - MOST_SHOWN:
+            if number == MOST_SHOWN:
+                table.add_row(f"[dim]… {len(tags) - 2 * MOST_SHOWN:,} more[/dim]")
+            continue
+        counts = (f"{tag.sides[side]:,}" for side in sides)
+        table.add_row(escape(tag.tag), f"{tag.count:,}", _percent(tag.share), *counts)
+    return table
+
+
+def _skip_table(view: DataView) -> Table:
+    table = _table("Rows that cannot be used")
+    table.add_column("rows", justify="right")
+    for name in ("field", "expected", "the first"):
+        table.add_column(name, overflow="fold")
+    for reason in view.skipped[:MOST_NAMED]:
+        first = f"row {reason.first.row}: {reason.first.found}"
+        table.add_row(f"{reason.count:,}", escape(reason.field), escape(reason.expected), escape(first))
+    return table
+
+
+def _crossing_table(split: SplitView) -> Table:
+    table = _table("Near-identical records on two sides")
+    for name in ("id", "side", "title"):
+        table.add_column(name, overflow="fold")
+    for number, pair in enumerate(split.crossing[:MOST_NAMED]):
+        if number:
+            table.add_section()
+        table.add_row(escape(str(pair.earlier)), pair.earlier_side, escape(_cut(pair.earlier_title, 80)))
+        table.add_row(escape(str(pair.later)), pair.later_side, escape(_cut(pair.later_title, 80)))
+    if len(split.crossing) > MOST_NAMED:
+        table.caption, table.caption_justify = f"and {len(split.crossing) - MOST_NAMED:,} more", "left"
+    return table
+
+
+def _companion_table(view: TagView) -> RenderableType:
+    if not view.companions:
+        return Text("No other tag stands with it.")
+    table = _table("Tags that stand with it")
+    table.add_column("tag", overflow="fold")
+    for name in ("records", "share", "lift"):
+        table.add_column(name, justify="right")
+    for other in view.companions:
+        table.add_row(escape(other.tag), f"{other.count:,}", _percent(other.share), f"{other.lift:.1f}")
+    return table
+
+
+def _word_table(view: TagView, console: Console) -> RenderableType:
+    if not view.words:
+        return Text("No word is typical for it.")
+    table = _table("Words typical for it")
+    table.add_column("word", overflow="fold")
+    for name in ("with it", "without", "log odds") if console.width >= 40 else ("with it", "without"):
+        table.add_column(name, justify="right")
+    for word in view.words:
+        cells = (_percent(word.share_inside), _percent(word.share_outside), f"{word.log_odds:+.1f}")
+        table.add_row(escape(word.word), *cells[: len(table.columns) - 1])
+    return table
+
+
+def _excerpt(excerpt: Excerpt) -> Text:
+    text = Text(f"{excerpt.id} ", style="bold")
+    named = f"names {excerpt.named}; " if excerpt.named else ""
+    text.append(f"{excerpt.side or 'on no side'}; {named}{', '.join(excerpt.tags) or 'no tags'}\n", style="dim")
+    return text.append(_cut(" ".join(excerpt.text.split()), _EXCERPT), style="not bold")
+
+
+def _more(count: int, where: str) -> tuple[Text, ...]:
+    return (Text(f"and {count:,} more; {where}", style="dim"),) if count > 0 else ()
+
+
+def _facts(title: str, facts: Sequence[tuple[str, str]]) -> Group:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", max_width=24)
+    grid.add_column(overflow="fold")
+    for name, value in facts:
+        grid.add_row(name, Text(value))
+    return Group(Text(title, style="bold"), grid, Text())
+
+
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", title_style="bold", header_style="bold", pad_edge=False)
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    if not counts:
+        return "none"
+    listed = [f"{tag} {count:,}" for tag, count in islice(counts.items(), MOST_NAMED)]
+    return f"{len(counts):,}: " + _some(listed, MOST_NAMED, len(counts))
+
+
+def _some(names: Sequence[str], most: int, total: int | None = None) -> str:
+    rest = (len(names) if total is None else total) - min(most, len(names))
+    return ", ".join(names[:most]) + (f" and {rest:,} more" if rest else "")
+
+
+def _percent(share: float) -> str:
+    """A share in percent, with a digit more where it is small.
+
+    >>> _percent(0.254), _percent(0.0312)
+    ('25%', '3.1%')
+    """
+    return f"{share:.0%}" if share >= 0.1 or share == 0 else f"{share:.1%}"
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"

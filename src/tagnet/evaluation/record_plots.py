@@ -1,0 +1,112 @@
+"""The plots of what is seen before training: how long texts are, how many tags records bear, when they came about.
+
+Legend: N records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import matplotlib.dates as mdates
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from tagnet.evaluation import svg
+
+_HEIGHT = 230
+_BINS = 40
+_DAYS_OF_YEARS = 4 * 366
+
+
+@svg.styled
+def lengths(lengths_N: NDArray[np.int64], limit: int | None) -> str:
+    """How many texts have how many tokens; the limit is marked where it is in reach."""
+    figure = svg.new_figure(_HEIGHT)
+    axes = _bare(figure.subplots())
+    longest = int(lengths_N.max())
+    width = max(1, -(-longest // _BINS))
+    counts = np.bincount(lengths_N // width)
+    axes.bar((np.arange(len(counts)) + 0.5) * width, counts, width=0.9 * width, color=svg.ACCENT, alpha=0.75)
+    near = limit is not None and limit <= 1.5 * longest
+    if limit is not None and near:
+        axes.axvline(limit, color=svg.WEAK, linewidth=1.2, linestyle=(0, (3, 3)))
+        at: Any = {"xytext": (4, -10), "textcoords": "offset points", "fontsize": 9, "color": svg.WEAK}
+        right = limit > 0.8 * max(longest, limit)
+        at |= {"xytext": (-4, -10), "ha": "right"} if right else {}
+        axes.annotate(f"limit {limit:,}", (limit, 1), xycoords=("data", "axes fraction"), **at)
+    axes.set_xlim(0, max(longest + width, limit * 1.04 if limit is not None and near else 0))
+    axes.set(xlabel="tokens", ylabel="texts")
+    return svg.to_svg(figure, "lengths", "How many texts have how many tokens")
+
+
+@svg.styled
+def tags_a_record(counts: Sequence[int]) -> str:
+    """How many records bear 0, 1, 2, … tags."""
+    figure = svg.new_figure(_HEIGHT)
+    axes = _bare(figure.subplots())
+    axes.bar(range(len(counts)), counts, width=0.8, color=svg.ACCENT, alpha=0.75)
+    for x, count in enumerate(counts):
+        if count and len(counts) <= 16:
+            at: Any = {"xytext": (0, 2), "textcoords": "offset points", "ha": "center", "fontsize": 8.5}
+            axes.annotate(f"{count:,}", (x, count), **at, color=svg.MUTED)
+    axes.set_xlim((-0.6 if counts[0] else 0.4), max(1.6, len(counts) - 0.4))
+    axes.set_ylim(0, max(1, *counts) * 1.1)
+    axes.xaxis.set_major_locator(MaxNLocator(12, integer=True))
+    axes.set(xlabel="tags", ylabel="records")
+    return svg.to_svg(figure, "tagsarecord", "How many records bear how many tags")
+
+
+@svg.styled
+def dates(moments: Sequence[datetime], sides: Sequence[str]) -> str:
+    """Records by year, or by month where they span less than four years; one colour a side."""
+    figure = svg.new_figure(_HEIGHT)
+    axes = _bare(figure.subplots())
+    first, last = min(moments), max(moments)
+    by_year = (last - first).days > _DAYS_OF_YEARS
+    starts = _period_starts(first, last, by_year)
+    edges = np.asarray(mdates.date2num(starts), dtype=np.float64)
+    when = np.asarray(mdates.date2num(list(moments)), dtype=np.float64)
+    side_N = np.asarray(sides)
+    below = np.zeros(len(edges) - 1)
+    colours = {"train": svg.ACCENT, "val": svg.SECOND, "test": svg.GOOD, "": svg.MUTED}
+    for side, colour in colours.items():
+        counts, _ = np.histogram(when[side_N == side], edges)
+        if counts.any():
+            name = side or "on no side"
+            axes.bar(
+                edges[:-1], counts, np.diff(edges) * 0.9, below, align="edge", color=colour, alpha=0.75, label=name
+            )
+            below = below + counts
+    axes.xaxis_date()
+    locator = mdates.AutoDateLocator(minticks=3, maxticks=7)
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator, show_offset=False))
+    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.set_ylabel("records a year" if by_year else "records a month")
+    figure.legend(loc="outside lower center", ncols=4, handlelength=1, columnspacing=1.2)
+    return svg.to_svg(figure, "dates", "Records by the time they came about")
+
+
+def _period_starts(first: datetime, last: datetime, by_year: bool) -> list[datetime]:
+    """The first days of the periods, and the one after the last.
+
+    >>> [day.month for day in _period_starts(datetime(2020, 11, 3), datetime(2020, 12, 9), by_year=False)]
+    [11, 12, 1]
+    """
+    step = 12 if by_year else 1
+    month = first.year * 12 + (0 if by_year else first.month - 1)
+    months = [month]
+    while months[-1] <= last.year * 12 + last.month - 1:
+        months.append(months[-1] + step)
+    return [datetime(m // 12, m % 12 + 1, 1) for m in months if m // 12 <= datetime.max.year]
+
+
+def _bare(axes: Axes) -> Axes:
+    svg.plain_axes(axes)
+    axes.grid(axis="x", visible=False)
+    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    return axes
