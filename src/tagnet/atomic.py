@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
+import secrets
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from tagnet.errors import RunDirectoryError
 
 
 def write_with(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a temporary file beside `path`, then give it its name.
+    """Let `write` fill a temporary file beside `path`, then give it its name; folders above it are made.
+
+    The file's permissions follow the umask, whatever `write` leaves behind.
 
     Raises:
         RunDirectoryError: the folder cannot be written to, or the disk is full; nothing is left behind.
@@ -21,12 +24,11 @@ def write_with(path: Path, write: Callable[[Path], object]) -> None:
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
+        temporary, mode = _create_beside(path)
         write(temporary)
-        temporary.chmod(0o666 & ~_umask())
-        flush(temporary)
+        temporary.chmod(mode)
+        with temporary.open("rb") as stream:
+            os.fsync(stream.fileno())
         temporary.replace(path)
         temporary = None
     except OSError as error:
@@ -37,19 +39,17 @@ def write_with(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path` as UTF-8, whole or not at all."""
-    write_with(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    r"""Write `text` to `path` as UTF-8, whole or not at all.
+
+    Half of a surrogate pair, which JSON can hold and UTF-8 cannot, is written as `\udXXX`: in JSON it reads back.
+    """
+    content = text.encode("utf-8", "backslashreplace")
+    write_with(path, lambda temporary: temporary.write_bytes(content))
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as indented JSON; NaN and infinities are refused, for no other language reads them."""
+    """Write `value` as indented JSON; NaN and infinities are a ValueError, for no other language reads them."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def flush(path: Path) -> None:
-    """Wait until a file's content is on the disk: a rename after that can never name an empty file."""
-    with path.open("rb") as stream:
-        os.fsync(stream.fileno())
 
 
 def cannot_write(path: Path, error: OSError) -> RunDirectoryError:
@@ -60,7 +60,11 @@ def cannot_write(path: Path, error: OSError) -> RunDirectoryError:
     )
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _create_beside(path: Path) -> tuple[Path, int]:
+    """An empty file beside `path`, and the permissions that the umask gave it."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+    try:
+        return temporary, stat.S_IMODE(os.fstat(handle).st_mode)
+    finally:
+        os.close(handle)

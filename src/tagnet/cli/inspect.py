@@ -81,7 +81,7 @@ def run(arguments: Sequence[str]) -> None:
     if view is not None and tag is None:
         results.print(data_tables(view, results))
         if tokens is not None:
-            results.print(token_table(tokens))
+            results.print(token_table(tokens, results))
         results.print(warning_lines(view.warnings))
     if view is not None and request.output is not None:
         from tagnet.atomic import write_text

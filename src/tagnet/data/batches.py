@@ -16,7 +16,9 @@ from torch import Tensor
 from tagnet.data.tokens import TokenizedTexts
 
 _POOL = 64
+"""Batches that are sorted by length together: more waste less padding, fewer mix more."""
 _JITTER = 0.15
+"""A length is multiplied by 1 ± this before sorting."""
 
 
 class Batch(NamedTuple):
@@ -29,7 +31,7 @@ class Batch(NamedTuple):
     mask_ST: Tensor
     """1 at tokens, 0 at padding."""
     text_of_S: Tensor | None
-    """Which of the B texts each sequence is a window of; None where each text is one sequence."""
+    """Which of the B texts each sequence is a window of, ascending; None where each text is one sequence."""
     targets_BK: Tensor | None
     """Targets in [0, 1]; None in prediction."""
     known_BK: Tensor | None
@@ -39,10 +41,18 @@ class Batch(NamedTuple):
 def plan_epoch(
     lengths_N: NDArray[np.int64], indices: NDArray[np.int64], batch_size: int, seed: int, epoch: int
 ) -> list[NDArray[np.int64]]:
-    """The batches of an epoch: random, yet each of texts of like length. A pure function of seed and epoch.
+    """The batches of an epoch: random, yet each of texts of like length. Pure in (seed, epoch).
 
     The indices are shuffled, cut into pools of 64 batches, sorted inside a pool by a length that is jittered by up to
-    15% (else a small corpus would meet the same neighbours in every epoch), and the batches are shuffled again.
+    15% (else a small corpus would meet the same neighbours in every epoch), and the batches are shuffled again. Only
+    one batch can be smaller than the others.
+
+    Args:
+        lengths_N: tokens of each of the N texts.
+        indices: the texts of this epoch; one that stands there twice is shown twice.
+        batch_size: texts in a batch.
+        seed: of the run.
+        epoch: from 0.
 
     >>> batches = plan_epoch(np.array([5, 90, 6, 91]), np.arange(4), 2, seed=0, epoch=0)
     >>> sorted(sorted(batch.tolist()) for batch in batches)
@@ -72,19 +82,21 @@ def collate(
     targets_NK: NDArray[np.float32] | None = None,
     known_NK: NDArray[np.bool_] | None = None,
 ) -> Batch:
-    """Put the texts of these indices into one padded batch."""
+    """Put the texts of these indices into one padded batch, as wide as its longest sequence.
+
+    An empty sequence becomes one padding token that counts, so that no pooling is ever left without a token.
+    """
     index = np.asarray(index_B, dtype=np.int64)
-    spans = [(texts.text_starts[i], texts.text_starts[i + 1]) for i in index]
-    sequences = [s for first, last in spans for s in range(first, last)]
-    lengths_S = texts.sequence_starts[np.asarray(sequences) + 1] - texts.sequence_starts[sequences]
-    input_ids_ST = np.full((len(sequences), int(lengths_S.max(initial=1))), pad_id, dtype=np.int64)
-    for row, (sequence, length) in enumerate(zip(sequences, lengths_S, strict=True)):
-        start = texts.sequence_starts[sequence]
-        input_ids_ST[row, :length] = texts.token_ids[start : start + length]
+    texts_B = [texts.sequences(i) for i in index.tolist()]
+    sequences_S = [sequence for sequences in texts_B for sequence in sequences]
+    lengths_S = np.maximum(np.array([len(sequence) for sequence in sequences_S], dtype=np.int64), 1)
+    input_ids_ST = np.full((len(sequences_S), int(lengths_S.max(initial=1))), pad_id, dtype=np.int64)
+    for row, sequence in enumerate(sequences_S):
+        input_ids_ST[row, : len(sequence)] = sequence
     mask_ST = (np.arange(input_ids_ST.shape[1]) < lengths_S[:, None]).astype(np.int64)
     text_of_S = None
-    if len(sequences) > len(index):
-        text_of_S = torch.from_numpy(np.repeat(np.arange(len(index)), [last - first for first, last in spans]))
+    if len(sequences_S) > len(index):
+        text_of_S = torch.from_numpy(np.repeat(np.arange(len(index)), [len(sequences) for sequences in texts_B]))
     return Batch(
         index_B=torch.from_numpy(index),
         input_ids_ST=torch.from_numpy(input_ids_ST),

@@ -69,6 +69,16 @@ def load_split_file(
     return GivenSplit(split, len(split.val) > 0, tuple(_warnings(path, ids_of, split, len(records), dropped, unknown)))
 
 
+def ids_of_side(path: Path, key: str | None, side: str) -> frozenset[str]:
+    """The ids, as text, of one side (train, val, test) of a split in a file.
+
+    Raises:
+        SplitError: the file cannot be read or is no split.
+    """
+    chosen = _choose(read_json(path, "a JSON object of ids", SplitError), key, path)
+    return frozenset(map(str, _ids_of(chosen, path)[side]))
+
+
 def save_split(path: Path, split: Split, records: Sequence[Record]) -> None:
     """Write the ids of each side, as they stand in the records, whole or not at all.
 

@@ -12,10 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from tagnet.errors import ConfigError
+from tagnet.records.record import render
+
 _CHUNK = 4096
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TokenizedTexts:
     """Token ids of N texts, one after the other, each cut into one or more sequences."""
 
@@ -25,13 +28,18 @@ class TokenizedTexts:
     """(S + 1,): sequence s is token_ids[sequence_starts[s]:sequence_starts[s + 1]]."""
     text_starts: NDArray[np.int64]
     """(N + 1,): text n is the sequences text_starts[n] to text_starts[n + 1] − 1."""
-    num_over_limit: int
-    """How many texts did not fit into one sequence."""
+    over_limit_N: NDArray[np.bool_]
+    """(N,): which texts did not fit into one sequence."""
     max_tokens: int
     """The limit of a sequence, special tokens included."""
 
     def __len__(self) -> int:
         return len(self.text_starts) - 1
+
+    @property
+    def num_over_limit(self) -> int:
+        """How many texts did not fit into one sequence."""
+        return int(self.over_limit_N.sum())
 
     @property
     def lengths_N(self) -> NDArray[np.int64]:
@@ -41,27 +49,25 @@ class TokenizedTexts:
             return lengths_S
         return np.maximum.reduceat(lengths_S, self.text_starts[:-1])
 
+    def sequences(self, text: int) -> list[NDArray[np.int32]]:
+        """The token ids of each sequence of a text."""
+        starts = self.sequence_starts[self.text_starts[text] : self.text_starts[text + 1] + 1]
+        return [self.token_ids[first:last] for first, last in zip(starts[:-1], starts[1:], strict=True)]
 
     def take(self, index: NDArray[np.int64]) -> TokenizedTexts:
         """The texts of these indices, in that order."""
-        sequences = [np.arange(self.text_starts[i], self.text_starts[i + 1]) for i in index]
-        order = np.concatenate(sequences) if sequences else np.zeros(0, np.int64)
-        parts = [self.token_ids[self.sequence_starts[s] : self.sequence_starts[s + 1]] for s in order]
-        return TokenizedTexts(
-            token_ids=np.concatenate(parts) if parts else np.zeros(0, np.int32),
-            sequence_starts=np.concatenate([[0], np.cumsum([len(p) for p in parts])]).astype(np.int64),
-            text_starts=np.concatenate([[0], np.cumsum([len(s) for s in sequences])]).astype(np.int64),
-            num_over_limit=self.num_over_limit,
-            max_tokens=self.max_tokens,
+        return _join(
+            [self.sequences(i) for i in index.tolist()], self.over_limit_N[np.asarray(index, np.int64)], self.max_tokens
         )
 
 
 def cut_to_budget(tokenizer: Tokenizer, texts: Sequence[str], budget: int) -> list[str]:
     """The texts, each cut after its `budget`-th token (special tokens not counted).
 
-    The cut is made in the text, not in the ids, so that every export sees the same string.
+    The cut is made in the text, not in the ids, so that every export sees the same string. A character that a
+    byte-level tokenizer spreads over several tokens stays whole.
     """
-    tokenizer.no_truncation()
+    _switch_off(tokenizer)
     cut = []
     for start in range(0, len(texts), _CHUNK):
         part = list(texts[start : start + _CHUNK])
@@ -78,8 +84,6 @@ def render_texts(
     feature_tokens: Mapping[str, int],
 ) -> list[str]:
     """The text of each row: every feature cut to its budget, then set into the template."""
-    from tagnet.records.record import render
-
     fields: list[dict[str, str]] = [dict(row) for row in rows]
     for name, budget in feature_tokens.items():
         for row, value in zip(fields, cut_to_budget(tokenizer, [f.get(name, "") for f in fields], budget), strict=True):
@@ -92,31 +96,59 @@ def tokenize(
 ) -> TokenizedTexts:
     """Tokenize texts; what is longer than `max_tokens` is cut, or read in windows that share `window_overlap` tokens.
 
+    A text without any token (an empty one, where the tokenizer adds no special ones) is one empty sequence.
+
     Args:
-        tokenizer: its truncation setting is changed.
+        tokenizer: left without padding and truncation.
         texts: N texts.
         max_tokens: the limit of a sequence, special tokens included.
         window_overlap: None cuts; a number makes windows.
+
+    Raises:
+        ConfigError: no window would get on, for the overlap leaves no room in it.
     """
+    room = max_tokens - tokenizer.num_special_tokens_to_add(False)
+    if window_overlap is not None and window_overlap >= room:
+        raise ConfigError(
+            f"data.window_overlap: expected fewer than the {room} tokens of text that fit into a window, "
+            f"found {window_overlap}"
+        )
+    texts_N: list[list[NDArray[np.int32]]] = []
+    over_limit_N: list[bool] = []
+    _switch_off(tokenizer)
+    tokenizer.enable_truncation(max_tokens, stride=window_overlap or 0)
+    try:
+        for start in range(0, len(texts), _CHUNK):
+            for encoding in tokenizer.encode_batch_fast(list(texts[start : start + _CHUNK])):
+                more = encoding.overflowing
+                over_limit_N.append(bool(more))
+                sequences = [encoding, *more] if window_overlap is not None else [encoding]
+                texts_N.append([np.asarray(s.ids, dtype=np.int32) for s in sequences])
+    finally:
+        tokenizer.no_truncation()
+    return _join(texts_N, np.asarray(over_limit_N, dtype=np.bool_), max_tokens)
+
+
+def _switch_off(tokenizer: Tokenizer) -> None:
+    """No padding and no truncation: many a tokenizer.json brings its own."""
     tokenizer.no_padding()
-    special = tokenizer.num_special_tokens_to_add(False)
-    overlap = min(window_overlap or 0, max(0, max_tokens - special - 1))
-    tokenizer.enable_truncation(max_tokens, stride=overlap)
-    ids: list[NDArray[np.int32]] = []
-    windows_N: list[int] = []
-    over = 0
-    for start in range(0, len(texts), _CHUNK):
-        for encoding in tokenizer.encode_batch(list(texts[start : start + _CHUNK])):
-            more = encoding.overflowing
-            over += bool(more)
-            sequences = [encoding, *more] if window_overlap is not None else [encoding]
-            ids.extend(np.asarray(s.ids, dtype=np.int32) for s in sequences)
-            windows_N.append(len(sequences))
     tokenizer.no_truncation()
+
+
+def _join(
+    texts_N: Sequence[Sequence[NDArray[np.int32]]], over_limit_N: NDArray[np.bool_], max_tokens: int
+) -> TokenizedTexts:
+    sequences_S = [sequence for sequences in texts_N for sequence in sequences]
     return TokenizedTexts(
-        token_ids=np.concatenate(ids) if ids else np.zeros(0, np.int32),
-        sequence_starts=np.concatenate([[0], np.cumsum([len(s) for s in ids])]).astype(np.int64),
-        text_starts=np.concatenate([[0], np.cumsum(windows_N)]).astype(np.int64),
-        num_over_limit=over,
+        token_ids=np.concatenate(sequences_S) if sequences_S else np.zeros(0, np.int32),
+        sequence_starts=_starts([len(sequence) for sequence in sequences_S]),
+        text_starts=_starts([len(sequences) for sequences in texts_N]),
+        over_limit_N=over_limit_N,
         max_tokens=max_tokens,
     )
+
+
+def _starts(lengths: Sequence[int]) -> NDArray[np.int64]:
+    starts = np.zeros(len(lengths) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=starts[1:])
+    return starts

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
@@ -51,49 +52,53 @@ def warning_lines(warnings: Sequence[str]) -> Group:
     return Group(title, *(Text(f"• {warning}") for warning in warnings))
 
 
-def field_table(fields: Sequence[Field]) -> Table:
+def field_table(fields: Sequence[Field]) -> Group:
     """The schema that was found."""
-    table = _table("Fields")
-    for name, right in (("field", False), ("column", False), ("what", False), ("empty", True), ("mean length", True)):
-        table.add_column(name, justify="right" if right else "left", overflow="fold")
+    table = _table()
+    right = ("empty", "mean characters")
+    for name in ("field", "column", "what", *right):
+        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
     for field in fields:
-        unit = "tags" if field.kind == "tags" else "characters"
-        length = "–" if field.mean_length is None else f"{field.mean_length:,.1f} {unit}"
+        length = "–" if field.mean_length is None else f"{field.mean_length:,.1f}"
         what = "text, read" if field.in_text else "text, not read" if field.kind == "text" else field.kind
         column = escape(field.column) if field.column != field.name else "[dim]same[/dim]"
-        table.add_row(escape(field.name), column, what, f"{field.num_empty:,}", length)
-    return table
+        cells = (f"{field.num_empty:,}", f"{length} tags" if field.kind == "tags" and field.mean_length else length)
+        table.add_row(escape(field.name), column, what, *cells)
+    return _titled("Fields", table)
 
 
-def written_table(records: Sequence[Record]) -> Table:
+def written_table(records: Sequence[Record]) -> Group:
     """The commonest tags as the file writes them: what is left to show where no label space comes about."""
     counts = Counter(tag for record in records for tag in record.tags)
-    table = _table(f"The commonest of {len(counts):,} tags, as written, in {len(records):,} records")
+    table = _table()
     table.add_column("tag", overflow="fold")
     table.add_column("records", justify="right")
     for tag, count in counts.most_common(2 * MOST_SHOWN):
         table.add_row(escape(tag), f"{count:,}")
-    return table
+    return _titled(f"The commonest of {len(counts):,} tags, as written, in {_records(len(records))}", table)
 
 
-def token_table(view: TokenView) -> Table:
-    """Lengths in tokens, of the whole text and of each field."""
-    table = _table(f"Tokens, by the tokenizer of {escape(view.encoder)}")
+def token_table(view: TokenView, console: Console) -> Group:
+    """Lengths in tokens, of the whole text and of each field; narrow terminals see fewer percentiles."""
+    table = _table()
     table.add_column("of", overflow="fold")
-    for name in ("mean", "median", "95 %", "99 %", "longest", "limit", "over it"):
-        table.add_column(name, justify="right")
+    wide = console.width >= 72
+    names = ("mean", "median", "95 %", "99 %", "longest", "limit", "over it")
+    shown = names if wide else ("mean", "95 %", "longest", "limit", "over it")
+    for name in shown:
+        table.add_column(name, justify="right", no_wrap=True)
     for lengths in (view.text, *view.features):
+        percentiles = (lengths.median, lengths.percentile_95, lengths.percentile_99, lengths.longest)
         over = f"[yellow]{lengths.num_over:,}[/yellow]" if lengths.num_over else "0"
-        table.add_row(
-            "[bold]the whole text[/bold]" if lengths is view.text else escape(lengths.name),
-            f"{lengths.mean:,.1f}",
-            *(f"{n:,}" for n in (lengths.median, lengths.percentile_95, lengths.percentile_99, lengths.longest)),
-            *(("–", "–") if lengths.limit is None else (f"{lengths.limit:,}", over)),
-        )
+        limit = ("–", "–") if lengths.limit is None else (f"{lengths.limit:,}", over)
+        cells = dict(zip(names, (f"{lengths.mean:,.1f}", *(f"{n:,}" for n in percentiles), *limit), strict=True))
+        name = "[bold]whole text[/bold]" if lengths is view.text else escape(lengths.name)
+        table.add_row(name, *(cells[name] for name in shown))
+    note = ""
     if view.text.num_over:
         how = "are cut" if view.window_overlap is None else f"are read in windows that share {view.window_overlap}"
-        table.caption, table.caption_justify = f"Texts over the limit {how}.", "left"
-    return table
+        note = f"Texts over the limit {how}."
+    return _titled(f"Tokens, by the tokenizer of {view.encoder}", table, note)
 
 
 def tag_tables(view: TagView, console: Console) -> Group:
@@ -113,7 +118,8 @@ def tag_tables(view: TagView, console: Console) -> Group:
         _word_table(view, console),
         Text(f"Examples, {len(view.examples)} of {view.count:,}", style="bold"),
         *(_excerpt(excerpt) for excerpt in view.examples),
-        Text(f"Likely missing: {len(view.likely_missing):,} texts name the tag but do not bear it", style="bold"),
+        Text(),
+        Text(f"Likely missing: {_records(len(view.likely_missing))} whose text names the tag", style="bold"),
         *(_excerpt(excerpt) for excerpt in view.likely_missing[:MOST_SHOWN]),
         *(_more(len(view.likely_missing) - MOST_SHOWN, "all are in the page that --output writes")),
     )
@@ -140,8 +146,8 @@ def _tag_facts(view: DataView) -> list[tuple[str, str]]:
         ("label space", f"{len(view.tags):,} tags"),
         ("positives", f"{view.num_positives:,}"),
         ("tags a record", f"{view.mean_tags:.2f} on average, {most} at most"),
-        ("commonest", f"{commonest.tag}: {commonest.count:,} records, {_percent(commonest.share)}"),
-        ("rarest", f"{rarest.tag}: {rarest.count:,} records, {_percent(rarest.share)}"),
+        ("commonest", f"{commonest.tag}: {_records(commonest.count)}, {_percent(commonest.share)}"),
+        ("rarest", f"{rarest.tag}: {_records(rarest.count)}, {_percent(rarest.share)}"),
         ("imbalance", f"commonest to rarest {view.imbalance:.1f} to 1"),
     ]
 
@@ -151,7 +157,7 @@ def _fate_facts(view: DataView) -> list[tuple[str, str]]:
         ("as written", f"{view.num_tags_written:,} different tags"),
         ("outside the taxonomy", _counted(view.outside_taxonomy)),
         ("aliases resolved", _counted(view.resolved_aliases)),
-        (f"fewer than {view.min_count} records", _counted(view.below_min_count)),
+        (f"fewer than {_records(view.min_count)}", _counted(view.below_min_count)),
         ("excluded", _counted(view.excluded)),
     ]
 
@@ -166,7 +172,8 @@ def _split_facts(split: SplitView) -> list[tuple[str, str]]:
         ("tags that train lacks", _some(split.unseen, MOST_NAMED) if split.unseen else "none"),
     ]
     if split.num_duplicate_groups:
-        groups = f"{split.num_duplicate_records:,} records in {split.num_duplicate_groups:,} groups"
+        word = "group" if split.num_duplicate_groups == 1 else "groups"
+        groups = f"{split.num_duplicate_records:,} records in {split.num_duplicate_groups:,} {word}"
         crossing = f"{len(split.crossing):,} with another side" if split.crossing else "none across sides"
         facts.append(("near-duplicates", f"{groups}, {crossing}"))
     else:
@@ -174,9 +181,9 @@ def _split_facts(split: SplitView) -> list[tuple[str, str]]:
     return facts
 
 
-def _tag_table(tags: Sequence[TagCount], sizes: Mapping[str, int], console: Console) -> Table:
+def _tag_table(tags: Sequence[TagCount], sizes: Mapping[str, int], console: Console) -> Group:
     cut = len(tags) > 2 * MOST_SHOWN + 1
-    table = _table(f"The commonest and the rarest {MOST_SHOWN}" if cut else "All tags")
+    table = _table()
     table.add_column("tag", overflow="fold")
     table.add_column("records", justify="right")
     table.add_column("share", justify="right")
@@ -190,22 +197,22 @@ def _tag_table(tags: Sequence[TagCount], sizes: Mapping[str, int], console: Cons
             continue
         counts = (f"{tag.sides[side]:,}" for side in sides)
         table.add_row(escape(tag.tag), f"{tag.count:,}", _percent(tag.share), *counts)
-    return table
+    return _titled(f"The commonest and the rarest {MOST_SHOWN}" if cut else "All tags", table)
 
 
-def _skip_table(view: DataView) -> Table:
-    table = _table("Rows that cannot be used")
+def _skip_table(view: DataView) -> Group:
+    table = _table()
     table.add_column("rows", justify="right")
     for name in ("field", "expected", "the first"):
         table.add_column(name, overflow="fold")
     for reason in view.skipped[:MOST_NAMED]:
         first = f"row {reason.first.row}: {reason.first.found}"
         table.add_row(f"{reason.count:,}", escape(reason.field), escape(reason.expected), escape(first))
-    return table
+    return _titled("Rows that cannot be used", table)
 
 
-def _crossing_table(split: SplitView) -> Table:
-    table = _table("Near-identical records on two sides")
+def _crossing_table(split: SplitView) -> Group:
+    table = _table()
     for name in ("id", "side", "title"):
         table.add_column(name, overflow="fold")
     for number, pair in enumerate(split.crossing[:MOST_NAMED]):
@@ -213,34 +220,33 @@ def _crossing_table(split: SplitView) -> Table:
             table.add_section()
         table.add_row(escape(str(pair.earlier)), pair.earlier_side, escape(_cut(pair.earlier_title, 80)))
         table.add_row(escape(str(pair.later)), pair.later_side, escape(_cut(pair.later_title, 80)))
-    if len(split.crossing) > MOST_NAMED:
-        table.caption, table.caption_justify = f"and {len(split.crossing) - MOST_NAMED:,} more", "left"
-    return table
+    rest = len(split.crossing) - MOST_NAMED
+    return _titled("Near-identical records on two sides", table, f"and {rest:,} more" if rest > 0 else "")
 
 
 def _companion_table(view: TagView) -> RenderableType:
     if not view.companions:
         return Text("No other tag stands with it.")
-    table = _table("Tags that stand with it")
+    table = _table()
     table.add_column("tag", overflow="fold")
     for name in ("records", "share", "lift"):
         table.add_column(name, justify="right")
     for other in view.companions:
         table.add_row(escape(other.tag), f"{other.count:,}", _percent(other.share), f"{other.lift:.1f}")
-    return table
+    return _titled("Tags that stand with it", table)
 
 
 def _word_table(view: TagView, console: Console) -> RenderableType:
     if not view.words:
         return Text("No word is typical for it.")
-    table = _table("Words typical for it")
+    table = _table()
     table.add_column("word", overflow="fold")
     for name in ("with it", "without", "log odds") if console.width >= 40 else ("with it", "without"):
         table.add_column(name, justify="right")
     for word in view.words:
         cells = (_percent(word.share_inside), _percent(word.share_outside), f"{word.log_odds:+.1f}")
         table.add_row(escape(word.word), *cells[: len(table.columns) - 1])
-    return table
+    return _titled("Words typical for it", table)
 
 
 def _excerpt(excerpt: Excerpt) -> Text:
@@ -263,8 +269,13 @@ def _facts(title: str, facts: Sequence[tuple[str, str]]) -> Group:
     return Group(Text(title, style="bold"), grid, Text())
 
 
-def _table(title: str) -> Table:
-    return Table(title=title, title_justify="left", title_style="bold", header_style="bold", pad_edge=False)
+def _table() -> Table:
+    return Table(header_style="bold", box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+
+
+def _titled(title: str, table: Table, note: str = "") -> Group:
+    """A title of its own, for rich folds a table's title to the table's width."""
+    return Group(Text(title, style="bold"), table, *([Text(note, style="dim")] if note else []), Text())
 
 
 def _counted(counts: Mapping[str, int]) -> str:
@@ -277,6 +288,10 @@ def _counted(counts: Mapping[str, int]) -> str:
 def _some(names: Sequence[str], most: int, total: int | None = None) -> str:
     rest = (len(names) if total is None else total) - min(most, len(names))
     return ", ".join(names[:most]) + (f" and {rest:,} more" if rest else "")
+
+
+def _records(count: int) -> str:
+    return f"{count:,} record" + ("" if count == 1 else "s")
 
 
 def _percent(share: float) -> str:

@@ -1,7 +1,7 @@
 """Bootstrap intervals over records, for single models and for the difference of two (Efron & Tibshirani 1993, ch. 13).
 
 Records are drawn with replacement; a resample is the vector of how often each record was drawn. Every metric is
-computed from these weights: counts and means by matrix products, average precision from one sort of each tag and
+computed from these weights: counts and means by weighted sums, average precision from one sort of each tag and
 cumulative sums of the weights. Two models that are compared meet the same resamples.
 
 Legend: N records, K tags, S resamples (some at a time).
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagnet.evaluation.average_precision import SortedScores, average_precisions
-from tagnet.evaluation.label_scores import averaged, count, divide, per_tag
+from tagnet.evaluation.label_scores import averaged, count, divide, per_tag, weighted_sums
 from tagnet.evaluation.metrics import check_predictions, overall_metrics
 from tagnet.evaluation.record_scores import CELLS_AT_ONCE, calibration_error, record_scores
 
@@ -148,8 +148,10 @@ def draws(
         part["map"] = divide(np.nansum(ap_SK, 1), known_SK.sum(1).astype(np.float64))
         part["map_micro"] = np.nan_to_num(pooled.average_precision(weights_NS), nan=0.0)
         for name, numerator_N in records.numerators.items():
-            part[name] = divide(weights_SN @ numerator_N, weights_SN @ records.denominators[name])
-        part["ece"] = calibration_error(weights_SN @ records.residuals_NB, weights_SN.sum(1) * K)
+            part[name] = divide(
+                weighted_sums(weights_SN, numerator_N), weighted_sums(weights_SN, records.denominators[name])
+            )
+        part["ece"] = calibration_error(weighted_sums(weights_SN, records.residuals_NB), weights_SN.sum(1) * K)
         parts.append(part)
         ap_parts.append(ap_SK)
         f1_parts.append(np.where(counts.predicted_SK + counts.support_SK > 0, per_tag(counts)["f1"], np.nan))

@@ -91,7 +91,7 @@ def tag_f1(rows: Sequence[TagRow], baseline_f1_K: Mapping[str, NDArray[np.floati
         axes.scatter(best_baseline_K[shown], places, s=13, marker="D", c="none", edgecolors=svg.INK, lw=0.9, zorder=4)
     if len(shown) < len(order):
         axes.axhline(svg.MOST_TAGS // 2 - 0.5, color=svg.MUTED, linewidth=1, linestyle=(0, (3, 3)))
-    axes.set_yticks(range(len(shown)), [f"{svg.label(rows[i].tag)}  {rows[i].support}" for i in shown])
+    axes.set_yticks(range(len(shown)), [f"{svg.label(rows[i].tag, 30)}  {rows[i].support}" for i in shown])
     axes.tick_params(axis="y", labelcolor=svg.INK)
     axes.set_ylim(len(shown) - 0.4, -0.6)
     axes.set_xlim(-0.02, 1.02)

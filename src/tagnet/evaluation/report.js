@@ -1,6 +1,7 @@
 "use strict";
 (() => {
   const table = document.getElementById("tagtable");
+  if (!table) return;
   const body = table.tBodies[0];
   const heads = [...table.tHead.rows[0].cells];
   const valueOf = (row, column, text) => {

@@ -22,6 +22,8 @@ from tagnet.records.record import RecordId
 NUM_EXAMPLES = 5
 MOST_WORDS = 20
 MOST_COMPANIONS = 12
+_LEAST_SURETY = 1.645
+"""In standard errors: what chance alone reaches for one word in twenty."""
 
 _BETWEEN_WORDS = re.compile(r"(?:[^\w+#]|_)+")
 _WORD = re.compile(r"[^\W\d_][\w+#]+(?:['’-]\w+)*")
@@ -165,7 +167,8 @@ def find_tag(prepared: Prepared, name: str) -> str:
         if taxonomy.resolve(tag, aliases=False) is not None:
             raise ConfigError(f"{called}: the taxonomy declares it, but no record bears it")
         known += [alias for t in space.tags if taxonomy.resolve(t, aliases=False) for alias in taxonomy.aliases_of(t)]
-    raise ConfigError(f"{called}: none of the {len(space)} tags{nearest(name, known)}")
+    hint = nearest(name, known) or "; the page of --output lists them"
+    raise ConfigError(f"{called}: none of the {len(space)} tags{hint}")
 
 
 def find_names(texts: Sequence[str], names: Sequence[str]) -> list[str | None]:
@@ -189,10 +192,10 @@ def typical_words(texts: Sequence[str], bears_N: NDArray[np.bool_], most: int = 
 
     A word counts once a record. Its log odds ratio has half a record added to each of the four cells (Haldane 1956,
     Anscombe 1956); words are ranked by that ratio over its standard error, so that a word of two records does not
-    lead.
+    lead, and those that chance explains are left out.
 
-    >>> texts = ["fast graph walks", "graph maps", "fast tables", "tables of maps"]
-    >>> [word.word for word in typical_words(texts, np.array([True, True, False, False]))]
+    >>> texts = ["fast graph walks", "graph maps", "a graph", "fast tables", "tables of maps", "a table"]
+    >>> [word.word for word in typical_words(texts, np.array([True, True, True, False, False, False]))]
     ['graph']
     """
     inside, outside = Counter[str](), Counter[str]()
@@ -208,8 +211,8 @@ def typical_words(texts: Sequence[str], bears_N: NDArray[np.bool_], most: int = 
             continue
         cells = [c + 0.5 for c in (count, num_inside - count, outside[word], num_outside - outside[word])]
         log_odds = math.log(cells[0] / cells[1]) - math.log(cells[2] / cells[3])
-        if log_odds > 0:
-            surety = log_odds / math.sqrt(sum(1 / cell for cell in cells))
+        surety = log_odds / math.sqrt(sum(1 / cell for cell in cells))
+        if surety >= _LEAST_SURETY:
             found = TypicalWord(word, count, count / num_inside, outside[word] / num_outside, log_odds)
             ranked.append((-surety, word, found))
     return tuple(found for _, _, found in sorted(ranked)[:most])

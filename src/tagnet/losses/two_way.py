@@ -47,7 +47,8 @@ def two_way_loss(
     True
     """
     z_BK, y_BK, known_BK = prepare(logits_BK, targets_BK, known_BK)
-    positive_BK = (torch.log(y_BK) - z_BK / positive_temperature).masked_fill(~known_BK, -torch.inf)
+    # Unknown cells have target 0 by now, so that only the sum over negatives has to leave them out.
+    positive_BK = torch.log(y_BK) - z_BK / positive_temperature
     negative_BK = (torch.log(1 - y_BK) + z_BK / negative_temperature).masked_fill(~known_BK, -torch.inf)
     ways = (_one_way(positive_BK, negative_BK, y_BK, positive_temperature, negative_temperature, dim) for dim in (0, 1))
     return torch.stack(list(ways)).sum()

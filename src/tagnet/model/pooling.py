@@ -1,6 +1,6 @@
 """Pooling: from the states of a text's tokens to one vector.
 
-Shapes: B texts, T tokens, H hidden width. A mask is 1 at tokens and 0 at padding.
+Shapes: B texts, T tokens, H hidden width. A mask is 1 at tokens and 0 at padding; each text has at least one token.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def mean_pooling(states_BTH: Tensor, mask_BT: Tensor) -> Tensor:
 
 
 def cls_pooling(states_BTH: Tensor, mask_BT: Tensor) -> Tensor:
-    """The state of the first token: (B, H)."""
+    """The state of the first token (Devlin et al., NAACL 2019, section 3): (B, H)."""
     return states_BTH[:, 0]
 
 

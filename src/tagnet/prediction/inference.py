@@ -1,19 +1,21 @@
 """Logits and embeddings of many texts: the loops behind evaluation after training and prediction from a bundle.
 
-Shapes: N texts, K tags, H hidden width.
+Shapes: N texts, B texts of a batch, S sequences (windows) of a batch, K tags, H hidden width.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from tagnet.data.batches import collate, plan_in_order_of_length
+from tagnet.data.batches import Batch, collate, plan_in_order_of_length
 from tagnet.data.tokens import TokenizedTexts
-from tagnet.model.network import TaggerNetwork
+from tagnet.model.network import TaggerNetwork, max_over_windows
 
 
 def compute_logits(
@@ -31,28 +33,21 @@ def compute_logits(
         network: on the device where it shall run; its training mode is restored afterwards.
         texts: N tokenized texts.
         pad_id: fills up the batches.
-        batch_size: texts in a batch.
+        batch_size: texts in a batch, and sequences that are run at once where texts have windows.
         autocast_dtype: runs matrix products in this type; None: as the weights are.
         progress: called with the number of texts done after every batch.
     """
-    device = next(network.parameters()).device
-    num_tags = network.head.weight.shape[0]
+    device, num_tags = network.head.weight.device, network.head.weight.shape[0]
     logits_NK = np.zeros((len(texts), num_tags), dtype=np.float32)
-    if len(texts) == 0:
-        return logits_NK
-    was_training = network.training
-    network.eval()
     done = 0
-    with torch.inference_mode(), torch.autocast(device.type, autocast_dtype, enabled=autocast_dtype is not None):
-        for index_B in plan_in_order_of_length(texts.lengths_N, batch_size):
-            batch = collate(texts, index_B, pad_id)
-            text_of_S = None if batch.text_of_S is None else batch.text_of_S.to(device)
-            logits_BK = network(batch.input_ids_ST.to(device), batch.mask_ST.to(device), text_of_S)
-            logits_NK[index_B] = logits_BK.float().cpu().numpy()
-            done += len(index_B)
+    with _evaluating(network), torch.autocast(device.type, autocast_dtype, enabled=autocast_dtype is not None):
+        for batch in _batches(texts, pad_id, batch_size):
+            logits_SK = _by_parts(network, batch, batch_size, device)
+            logits_BK = logits_SK if batch.text_of_S is None else max_over_windows(logits_SK, batch.text_of_S)
+            logits_NK[batch.index_B.numpy()] = logits_BK.numpy()
+            done += len(logits_BK)
             if progress is not None:
                 progress(done)
-    network.train(was_training)
     return logits_NK
 
 
@@ -60,16 +55,39 @@ def compute_embeddings(
     network: TaggerNetwork, texts: TokenizedTexts, pad_id: int, *, batch_size: int
 ) -> NDArray[np.float32]:
     """Pooled vectors of all texts in their own order, (N, H); the mean over the windows of a text that has several."""
-    device = next(network.parameters()).device
+    device, width = network.head.weight.device, network.head.weight.shape[1]
+    pooled_NH = np.zeros((len(texts), width), dtype=np.float32)
+    with _evaluating(network):
+        for batch in _batches(texts, pad_id, batch_size):
+            pooled_SH = _by_parts(network.embed, batch, batch_size, device).numpy()
+            index = batch.index_B.numpy()
+            if batch.text_of_S is None:
+                pooled_NH[index] = pooled_SH
+            else:
+                first_B = np.searchsorted(batch.text_of_S.numpy(), np.arange(len(index)))
+                windows_B1 = np.diff(first_B, append=len(pooled_SH))[:, None]
+                pooled_NH[index] = np.add.reduceat(pooled_SH, first_B) / windows_B1
+    return pooled_NH
+
+
+def _batches(texts: TokenizedTexts, pad_id: int, batch_size: int) -> Iterator[Batch]:
+    for index_B in plan_in_order_of_length(texts.lengths_N, batch_size):
+        yield collate(texts, index_B, pad_id)
+
+
+def _by_parts(step: Callable[[Tensor, Tensor], Tensor], batch: Batch, most: int, device: torch.device) -> Tensor:
+    """What a step makes of the S sequences of a batch, at most so many at once: texts may have any number of windows."""
+    parts = zip(batch.input_ids_ST.split(most), batch.mask_ST.split(most), strict=True)
+    return torch.cat([step(ids.to(device), mask.to(device)).float().cpu() for ids, mask in parts])
+
+
+@contextmanager
+def _evaluating(network: TaggerNetwork) -> Iterator[None]:
+    """Without dropout and gradients; the training mode is restored afterwards, whatever happens."""
     was_training = network.training
     network.eval()
-    found: dict[int, NDArray[np.float32]] = {}
-    with torch.inference_mode():
-        for index_B in plan_in_order_of_length(texts.lengths_N, batch_size):
-            batch = collate(texts, index_B, pad_id)
-            pooled_SH = network.embed(batch.input_ids_ST.to(device), batch.mask_ST.to(device)).float().cpu().numpy()
-            text_of_S = np.arange(len(index_B)) if batch.text_of_S is None else batch.text_of_S.numpy()
-            for place, index in enumerate(index_B):
-                found[int(index)] = pooled_SH[text_of_S == place].mean(0)
-    network.train(was_training)
-    return np.stack([found[i] for i in range(len(texts))])
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        network.train(was_training)

@@ -1,4 +1,4 @@
-"""A bundle at work: records or texts in, tags with probabilities out.
+"""A bundle that predicts: records or texts in, tags with probabilities out.
 
 Shapes: N texts, K tags.
 """
@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 
 from tagnet.bundle import Bundle, load_network, load_tokenizer, read_bundle
 from tagnet.data.tokens import render_texts, tokenize
-from tagnet.errors import HardwareError
+from tagnet.errors import ConfigError, HardwareError, RecordError, nearest
 from tagnet.prediction.inference import compute_logits
 from tagnet.records.record import Record
 
 Input = str | Mapping[str, str] | Record
+
+_DEVICES = ("cpu", "gpu", "auto")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class Tagger:
         Raises:
             BundleError: the folder is no whole bundle.
             HardwareError: a GPU was asked for where there is none.
+            ConfigError: there is no such device.
         """
         return cls(read_bundle(folder), choose_device(device))
 
@@ -71,19 +74,33 @@ class Tagger:
         """Calibrated probabilities, (N, K).
 
         Args:
-            inputs: texts as they stand, or records with the fields that the bundle was trained on.
+            inputs: texts as they stand, or records with the fields that the bundle was trained on; a field that is
+                missing or None is empty.
             batch_size: texts in a batch.
             progress: called with the number of texts done after every batch.
+
+        Raises:
+            RecordError: a record has none of the bundle's fields, or one that is no text.
+            TypeError: `inputs` is one text and no list of them.
         """
-        text = self.bundle.text
-        rows = [_fields(each, text.features) for each in inputs]
-        rendered = render_texts(self._tokenizer, text.template, rows, text.feature_tokens)
-        whole = [each if isinstance(each, str) else made for each, made in zip(inputs, rendered, strict=True)]
-        tokens = tokenize(self._tokenizer, whole, text.max_tokens, text.window_overlap)
-        logits_NK = compute_logits(
-            self._network, tokens, self.bundle.pad_id, batch_size=batch_size, progress=progress
+        tokens = tokenize(
+            self._tokenizer, self._texts(inputs), self.bundle.text.max_tokens, self.bundle.text.window_overlap
         )
+        logits_NK = compute_logits(self._network, tokens, self.bundle.pad_id, batch_size=batch_size, progress=progress)
         return self.bundle.rule.probabilities(logits_NK)
+
+    def _texts(self, inputs: Sequence[Input]) -> list[str]:
+        """What the network reads of each input."""
+        if isinstance(inputs, str | Mapping):
+            raise TypeError("expected a list of texts or records, found a single one: put it in brackets")
+        settings = self.bundle.text
+        rows = [
+            {} if isinstance(each, str) else _fields(each, settings.features, place) for place, each in enumerate(inputs)
+        ]
+        rendered = render_texts(self._tokenizer, settings.template, rows, settings.feature_tokens)
+        return [
+            _speakable(each) if isinstance(each, str) else made for each, made in zip(inputs, rendered, strict=True)
+        ]
 
     def predict(
         self, inputs: Sequence[Input], *, top: int | None = None, batch_size: int = 64
@@ -110,7 +127,10 @@ def choose_device(name: str) -> torch.device:
 
     Raises:
         HardwareError: a GPU was asked for where there is none.
+        ConfigError: it is none of the three.
     """
+    if name not in _DEVICES:
+        raise ConfigError(f"device: expected {', '.join(_DEVICES)}; found {name!r}{nearest(name, _DEVICES)}")
     if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
         return torch.device("cpu")
     if not torch.cuda.is_available():
@@ -118,7 +138,25 @@ def choose_device(name: str) -> torch.device:
     return torch.device("cuda")
 
 
-def _fields(each: Input, features: Sequence[str]) -> Mapping[str, str]:
-    if isinstance(each, str):
-        return {features[0]: each}
-    return each.fields if isinstance(each, Record) else each
+def _fields(each: Mapping[str, str] | Record, features: Sequence[str], place: int) -> dict[str, str]:
+    """The features of a record, "" for those that it lacks.
+
+    Raises:
+        RecordError: it has none of them, or one is no text.
+    """
+    found = each.fields if isinstance(each, Record) else each
+    if not set(features) & set(found):
+        raise RecordError(
+            f"record {place} of the input: expected at least one of the fields {', '.join(features)}, "
+            f"found {', '.join(map(str, found)) or 'none'}"
+        )
+    fields = {name: "" if found.get(name) is None else found[name] for name in features}
+    for name, value in fields.items():
+        if not isinstance(value, str):
+            raise RecordError(f"record {place} of the input: expected a text as its {name}, found {value!r}")
+    return {name: _speakable(value) for name, value in fields.items()}
+
+
+def _speakable(text: str) -> str:
+    """The text with U+FFFD for every half of a surrogate pair, which no tokenizer takes."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -20,26 +20,33 @@ def parameter_groups(network: TaggerNetwork, config: OptimConfig) -> list[dict[s
     """Parameters by learning rate and weight decay.
 
     The encoder's last layer learns at `lr`, each layer below at `layer_decay` times the one above it, the embeddings
-    as the layer below the first (Howard & Ruder, ACL 2018, section 3.2); pooling and head at `head_lr`. Vectors
-    (biases, norms) are not decayed.
+    as the layer below the first (Howard & Ruder, ACL 2018, section 3.2), a norm after the last layer as that layer;
+    pooling and head at `head_lr`. Vectors (biases, norms) are not decayed.
     """
-    depth = 1 + max((_layer_of(name) for name, _ in network.encoder.named_parameters()), default=0)
+    inside = dict(network.encoder.named_parameters())
+    top = max((_layer_of(name) for name in inside), default=-1)
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+
+    def add(parameter: nn.Parameter, rate: float) -> None:
+        if parameter.requires_grad:
+            decay = config.weight_decay if parameter.ndim > 1 else 0.0
+            groups.setdefault((rate, decay), []).append(parameter)
+
+    highest = -1
+    for name, parameter in inside.items():
+        layer = _layer_of(name)
+        highest = max(highest, layer)
+        if layer == -1 and highest >= 0 and parameter.ndim == 1:
+            layer = top
+        add(parameter, config.lr * config.layer_decay ** (top - layer))
     for name, parameter in network.named_parameters():
-        if not parameter.requires_grad:
-            continue
-        if name.startswith("encoder."):
-            layer = _layer_of(name.removeprefix("encoder."))
-            rate = config.lr * config.layer_decay ** (depth - 1 - layer)
-        else:
-            rate = config.head_lr
-        decay = config.weight_decay if parameter.ndim > 1 else 0.0
-        groups.setdefault((rate, decay), []).append(parameter)
+        if not name.startswith("encoder."):
+            add(parameter, config.head_lr)
     return [{"params": p, "lr": rate, "weight_decay": decay} for (rate, decay), p in groups.items()]
 
 
 def _layer_of(name: str) -> int:
-    """The number of the layer that a parameter of the encoder belongs to, from 0; −1 for the embeddings.
+    """The number of the layer that a parameter of the encoder belongs to, from 0; −1 where it belongs to none.
 
     >>> _layer_of("encoder.layer.5.output.dense.weight"), _layer_of("embeddings.word_embeddings.weight")
     (5, -1)
@@ -54,7 +61,7 @@ def make_optimizer(network: TaggerNetwork, config: OptimConfig) -> AdamW:
 
 
 def rate_factor(step: int, num_steps: int, config: OptimConfig) -> float:
-    """The share of the peak learning rate at an optimizer step.
+    """The share of the peak learning rate at an optimizer step, from 0: above 0 at every one of `num_steps`.
 
     >>> from tagnet.config import OptimConfig
     >>> config = OptimConfig(1e-4, 1e-3, 1.0, 0.0, warmup=0.5, schedule="linear", clip_norm=None, fused=True)

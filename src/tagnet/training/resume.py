@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,6 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint, EarlyStopping
 
-from tagnet.atomic import flush
 from tagnet.data.datamodule import TextDataModule
 
 logger = logging.getLogger("tagnet")
@@ -90,7 +90,9 @@ class ResumePoints(Checkpoint):
         trainer.save_checkpoint(scratch)
         if not trainer.is_global_zero:
             return
-        flush(scratch)
+        with scratch.open("rb") as stream:
+            # A rename can only then never name a file whose content is still on its way to the disk.
+            os.fsync(stream.fileno())
         scratch.replace(self._folder / f"resume-{trainer.global_step:08d}-{_digest(scratch)}.ckpt")
         for stale in _points(self._folder)[_KEPT:]:
             stale.path.unlink(missing_ok=True)

@@ -1,13 +1,12 @@
 """A warm start: the weights of an earlier bundle, whose tags may have changed since.
-
-Shapes: K tags now, P tags of the earlier bundle.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-import torch
+from torch import Tensor
 
 from tagnet.bundle import load_network, read_bundle
 from tagnet.errors import BundleError
@@ -30,30 +29,41 @@ def start_from_bundle(network: TaggerNetwork, tags: tuple[str, ...], folder: str
     """Copy encoder, pooling and the head rows of common tags from a bundle into `network`, in place.
 
     Raises:
-        BundleError: the folder is no bundle, or its network is of another shape.
+        BundleError: the folder is no bundle, or its network is another one; `network` is then as it was.
     """
     bundle = read_bundle(folder)
     earlier = load_network(bundle).state_dict()
     current = network.state_dict()
-    shared = [tag for tag in tags if tag in set(bundle.tags)]
-    to = torch.tensor([tags.index(tag) for tag in shared], dtype=torch.long)
-    source = torch.tensor([bundle.tags.index(tag) for tag in shared], dtype=torch.long)
+    different = [name for name in sorted(earlier.keys() | current.keys()) if _shape(earlier, name) != _shape(current, name)]
+    if different:
+        raise BundleError(
+            f"model.init_from={folder}: expected a network with the same encoder, pooling and kind of head, found "
+            f"another ({different[0]} differs).\n"
+            f"The bundle has encoder={bundle.encoder_source} model.pooling={bundle.model.pooling} "
+            f"model.head={bundle.model.head}"
+        )
+    kept = tuple(tag for tag in tags if tag in bundle.tags)
+    here = [tags.index(tag) for tag in kept]
+    there = [bundle.tags.index(tag) for tag in kept]
     for name, value in current.items():
-        if name not in earlier or earlier[name].shape[1:] != value.shape[1:]:
-            raise BundleError(
-                f"model.init_from={folder}: expected a network with the same encoder, pooling and head "
-                f"({name} differs); the bundle has encoder={bundle.encoder_source}, "
-                f"model.pooling={bundle.model.pooling}, model.head={bundle.model.head}"
-            )
-        if name.startswith("head."):
-            value[to] = earlier[name][source]
-        elif earlier[name].shape == value.shape:
-            value.copy_(earlier[name])
+        if _is_row_a_tag(name):
+            value[here] = earlier[name][there]
         else:
-            raise BundleError(f"model.init_from={folder}: {name} is of another shape: {tuple(earlier[name].shape)}")
-    known = set(shared)
+            value.copy_(earlier[name])
     return WarmStart(
-        kept=tuple(shared),
-        new=tuple(tag for tag in tags if tag not in known),
-        gone=tuple(tag for tag in bundle.tags if tag not in known),
+        kept=kept,
+        new=tuple(tag for tag in tags if tag not in bundle.tags),
+        gone=tuple(tag for tag in bundle.tags if tag not in tags),
     )
+
+
+def _is_row_a_tag(name: str) -> bool:
+    return name.startswith("head.")
+
+
+def _shape(state: Mapping[str, Tensor], name: str) -> tuple[int, ...] | None:
+    """The shape of a tensor, without the number of tags in the head's; None where there is no such tensor."""
+    if name not in state:
+        return None
+    shape = tuple(state[name].shape)
+    return shape[1:] if _is_row_a_tag(name) else shape

@@ -66,8 +66,8 @@ def test_thresholds_lie_midway_between_neighbouring_scores() -> None:
         assert fit_thresholds(probs, y, PER_TAG).tolist() == [expected]
 
 
-def test_between_neighbouring_floats_the_upper_one_is_taken() -> None:
-    low = 0.3
+@pytest.mark.parametrize("low", [0.3, 0.5])  # the middle rounds up from an odd last bit, down to an even one
+def test_between_neighbouring_floats_the_upper_one_is_taken(low: float) -> None:
     high = np.nextafter(low, 1)
     threshold = fit_thresholds([[high], [low]], [[1], [0]], PER_TAG)
     assert (np.array([high, low]) >= threshold).tolist() == [True, False]
