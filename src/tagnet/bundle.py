@@ -1,6 +1,7 @@
 """A bundle: one folder with all that prediction needs, in safetensors and JSON only.
 
-    bundle.json          format version, tags, text settings, network, provenance, SHA-256 of every other file
+    bundle.json          format version, tags, text settings, network, provenance, SHA-256 of every other file and of
+                         itself
     decision_rule.json   calibration and thresholds
     taxonomy.json        tags, aliases, parents (where the run had a taxonomy)
     encoder.json         the encoder's architecture, as transformers writes it
@@ -15,17 +16,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 import shutil
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tagnet.atomic import cannot_write, write_json, write_text
+from tagnet.atomic import cannot_write, write_json, write_text, write_with
 from tagnet.calibration.rule import DecisionRule
 from tagnet.config import LabelsConfig, ModelConfig, build, to_plain
-from tagnet.errors import BundleError
+from tagnet.errors import BundleError, TagnetError
 from tagnet.records.taxonomy import Taxonomy, build_taxonomy, to_rows
 
 if TYPE_CHECKING:
@@ -35,6 +37,15 @@ if TYPE_CHECKING:
     from tagnet.model.network import TaggerNetwork
 
 FORMAT_VERSION = 1
+
+_DESCRIPTION = "bundle.json"
+_WEIGHTS = "model.safetensors"
+_TOKENIZER = "tokenizer.json"
+_ENCODER = "encoder.json"
+_RULE = "decision_rule.json"
+_TAXONOMY = "taxonomy.json"
+_ALWAYS = frozenset({_WEIGHTS, _TOKENIZER, _ENCODER, _RULE})
+_KNOWN = _ALWAYS | {_TAXONOMY}
 
 
 @dataclass(frozen=True)
@@ -68,9 +79,13 @@ class Bundle:
     """Tag → training records that bore it."""
     model: ModelConfig
     encoder_source: str
+    """What the encoder was asked for by."""
     encoder_config: Mapping[str, Any]
+    """Its architecture, as transformers writes it."""
     pad_id: int
+    """The token id that fills up a batch."""
     provenance: Mapping[str, Any]
+    """Where the bundle comes from: run, seed, fingerprint of the records, sizes of the sides."""
 
 
 def write_bundle(
@@ -86,26 +101,19 @@ def write_bundle(
     train_counts: Mapping[str, int],
     provenance: Mapping[str, Any],
 ) -> Bundle:
-    """Write a bundle whole or not at all, and read it back.
+    """Write a bundle whole or not at all, and read it back. One that is there already is replaced.
 
     Raises:
-        RunDirectoryError: the folder cannot be written.
+        RunDirectoryError: the folder cannot be written; nothing new is left behind, and what was there stays.
     """
-    from safetensors.torch import save_file
-
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    except OSError as error:
-        raise cannot_write(folder, error) from error
-    try:
+    with _whole_folder(folder) as scratch:
         weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-        save_file(weights, scratch / "model.safetensors")
-        write_text(scratch / "tokenizer.json", encoder.tokenizer.to_str())
-        write_json(scratch / "encoder.json", encoder.config)
-        write_json(scratch / "decision_rule.json", rule.to_plain())
+        write_with(scratch / _WEIGHTS, lambda path: _save_weights(weights, path))
+        write_text(scratch / _TOKENIZER, encoder.tokenizer.to_str())
+        write_json(scratch / _ENCODER, encoder.config)
+        write_json(scratch / _RULE, rule.to_plain())
         if taxonomy is not None:
-            write_json(scratch / "taxonomy.json", to_rows(taxonomy))
+            write_json(scratch / _TAXONOMY, to_rows(taxonomy))
         description = {
             "format_version": FORMAT_VERSION,
             "tags": list(rule.tags),
@@ -117,15 +125,7 @@ def write_bundle(
             "provenance": provenance,
             "files": {path.name: _sha256(path) for path in sorted(scratch.iterdir())},
         }
-        write_json(scratch / "bundle.json", description)
-        scratch.chmod(0o755)
-        if folder.exists():
-            shutil.rmtree(folder)
-        scratch.replace(folder)
-    except OSError as error:
-        raise cannot_write(folder, error) from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        write_json(scratch / _DESCRIPTION, {**description, "fingerprint": _fingerprint(description)})
     return read_bundle(folder)
 
 
@@ -136,52 +136,53 @@ def read_bundle(folder: str | Path) -> Bundle:
         BundleError: the folder is no bundle, is of another format, or a file is missing or was changed.
     """
     folder = Path(folder)
-    path = folder / "bundle.json"
+    path = folder / _DESCRIPTION
     if not path.is_file():
         inside = folder / "bundle"
-        hint = f"; did you mean {inside}?" if (inside / "bundle.json").is_file() else ""
-        raise BundleError(f"{folder}: expected a bundle, found no bundle.json in it{hint}")
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        version = found["format_version"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise BundleError(f"{path}: expected a bundle's JSON, found something else ({error})") from error
+        hint = f"; did you mean {inside}?" if (inside / _DESCRIPTION).is_file() else ""
+        raise BundleError(f"{folder}: expected a bundle, found no {_DESCRIPTION} in it{hint}")
+    found = _read_json(path)
+    if not isinstance(found, dict) or not isinstance(found.get("format_version"), int):
+        raise BundleError(f"{path}: expected a bundle's description, found JSON without a format version")
+    version = found["format_version"]
     if version != FORMAT_VERSION:
         raise BundleError(
             f"{path}: expected format version {FORMAT_VERSION}, found {version}; use the tagnet that wrote it."
         )
-    for name, expected in found["files"].items():
-        file = folder / name
-        if not file.is_file():
-            raise BundleError(f"{file}: this file of the bundle is missing; copy the whole folder again.")
-        if _sha256(file) != expected:
-            raise BundleError(f"{file}: its SHA-256 is not the one in bundle.json; copy the whole folder again.")
-    rows = _read_json(folder / "taxonomy.json") if "taxonomy.json" in found["files"] else None
-    return Bundle(
-        folder=folder,
-        tags=tuple(found["tags"]),
-        taxonomy=None if rows is None else build_taxonomy(rows, str(folder / "taxonomy.json")),
-        rule=DecisionRule.from_plain(_read_json(folder / "decision_rule.json")),
-        text=build(TextSettings, found["text"], "text"),
-        labels=build(LabelsConfig, found["labels"], "labels"),
-        train_counts=found["train_counts"],
-        model=build(ModelConfig, found["model"], "model"),
-        encoder_source=found["encoder"]["source"],
-        encoder_config=_read_json(folder / "encoder.json"),
-        pad_id=found["encoder"]["pad_id"],
-        provenance=found["provenance"],
-    )
+    if found.pop("fingerprint", None) != _fingerprint(found):
+        raise BundleError(f"{path}: its content is not what its own fingerprint says; copy the whole folder again.")
+    try:
+        _check_files(folder, found["files"])
+        return _from_description(folder, found)
+    except BundleError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, TagnetError) as error:
+        raise BundleError(f"{path}: expected a bundle's description, found something else in it ({error})") from error
 
 
 def load_tokenizer(bundle: Bundle) -> Tokenizer:
-    """The bundle's tokenizer."""
+    """The bundle's tokenizer.
+
+    Raises:
+        BundleError: its file is missing, or of another version of the tokenizers library.
+    """
     from tokenizers import Tokenizer
 
-    return Tokenizer.from_file(str(bundle.folder / "tokenizer.json"))
+    path = bundle.folder / _TOKENIZER
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # tokenizers raises nothing narrower
+        raise BundleError(f"{path}: the installed tokenizers cannot read it ({error})") from error
 
 
 def load_network(bundle: Bundle) -> TaggerNetwork:
-    """The bundle's network with its weights, on the CPU, in evaluation mode. Needs the train extra."""
+    """The bundle's network with its weights, on the CPU, in evaluation mode. Needs the train extra.
+
+    Raises:
+        BundleError: the weights are missing, or of another network than the description's.
+        EncoderError: the installed transformers does not know the encoder's architecture.
+    """
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     from tagnet.model.encoder import build_encoder
@@ -189,16 +190,110 @@ def load_network(bundle: Bundle) -> TaggerNetwork:
 
     encoder = build_encoder(bundle.encoder_config, load_tokenizer(bundle), source=bundle.encoder_source)
     network = TaggerNetwork(encoder, bundle.model, len(bundle.tags))
-    network.load_state_dict(load_file(bundle.folder / "model.safetensors"))
+    path = bundle.folder / _WEIGHTS
+    try:
+        network.load_state_dict(load_file(path))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise BundleError(f"{path}: expected the weights of the network in {_DESCRIPTION}; {reason}") from error
     return network.eval()
 
 
+@contextmanager
+def _whole_folder(folder: Path) -> Iterator[Path]:
+    """An empty folder to fill, which takes the place of `folder` when nothing went wrong, and is gone otherwise."""
+    aside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
+    old = aside.with_suffix(".old")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        aside.mkdir()
+        yield aside
+        replaces = folder.exists()
+        if replaces:
+            folder.replace(old)
+        try:
+            aside.replace(folder)
+        except OSError:
+            if replaces:
+                old.replace(folder)
+            raise
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _save_weights(weights: Mapping[str, Any], path: Path) -> None:
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    try:
+        save_file(dict(weights), path)
+    except SafetensorError as error:
+        # How safetensors reports a full disk.
+        raise OSError(str(error)) from error
+
+
+def _check_files(folder: Path, files: Mapping[str, str]) -> None:
+    strange, lacking = sorted(files.keys() - _KNOWN), sorted(_ALWAYS - files.keys())
+    if strange or lacking:
+        raise BundleError(
+            f"{folder / _DESCRIPTION}: expected fingerprints of {', '.join(sorted(_ALWAYS))}, "
+            f"found {', '.join(files) or 'none'}"
+        )
+    for name, expected in files.items():
+        file = folder / name
+        if not file.is_file():
+            raise BundleError(f"{file}: this file of the bundle is missing; copy the whole folder again.")
+        if _sha256(file) != expected:
+            raise BundleError(f"{file}: its SHA-256 is not the one in {_DESCRIPTION}; copy the whole folder again.")
+
+
+def _from_description(folder: Path, found: Mapping[str, Any]) -> Bundle:
+    rule = DecisionRule.from_plain(_read_json(folder / _RULE))
+    tags = tuple(found["tags"])
+    if rule.tags != tags or set(found["train_counts"]) != set(tags):
+        raise BundleError(
+            f"{folder / _DESCRIPTION}: expected its {len(tags)} tags in {_RULE} and in train_counts, "
+            f"found {len(rule.tags)} and {len(found['train_counts'])}, not all the same"
+        )
+    taxonomy = None
+    if _TAXONOMY in found["files"]:
+        taxonomy = build_taxonomy(_read_json(folder / _TAXONOMY), str(folder / _TAXONOMY))
+    return Bundle(
+        folder=folder,
+        tags=tags,
+        taxonomy=taxonomy,
+        rule=rule,
+        text=build(TextSettings, found["text"], "text"),
+        labels=build(LabelsConfig, found["labels"], "labels"),
+        train_counts=found["train_counts"],
+        model=build(ModelConfig, found["model"], "model"),
+        encoder_source=found["encoder"]["source"],
+        encoder_config=_read_json(folder / _ENCODER),
+        pad_id=found["encoder"]["pad_id"],
+        provenance=found["provenance"],
+    )
+
+
 def _read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{path}: expected JSON, found something else ({error})") from error
+
+
+def _fingerprint(description: Mapping[str, Any]) -> str:
+    """SHA-256 of a description, in hex, however its JSON is laid out."""
+    return hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be read ({error.strerror or error})") from error

@@ -57,8 +57,9 @@ def run(arguments: Sequence[str]) -> None:
     from tagnet.cli.compose import compose_plain
     from tagnet.config import TrainConfig, build
     from tagnet.data.prepare import prepare
-    from tagnet.evaluation.data_tables import data_tables, tag_tables, token_table, warning_lines
+    from tagnet.evaluation.data_tables import data_tables, token_table, warning_lines
     from tagnet.evaluation.data_view import view_data
+    from tagnet.evaluation.tag_tables import tag_tables
     from tagnet.evaluation.tag_view import view_tag
 
     messages, results = message_console(), result_console()

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from tagnet.data.prepare import Prepared
 from tagnet.evaluation import data_plots, record_plots, svg
 from tagnet.evaluation.data_view import FEW_RECORDS, DataView, side_of_records
+from tagnet.evaluation.table_parts import percent
 from tagnet.evaluation.tag_view import TagView
 from tagnet.evaluation.token_lengths import TokenView
 
@@ -46,7 +47,7 @@ def render_page(
         files.joinpath(name).read_text(encoding="utf-8") for name in ("report.css", "report.js", "data_page.html")
     )
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"percent": _percent, "number": _number, "excerpt": _excerpt, "rest": _rest}
+    environment.filters |= {"percent": percent, "number": _number, "excerpt": _excerpt, "rest": _rest}
     page = environment.from_string(template).render(
         view=view,
         name=PurePath(view.source).name or view.source,
@@ -91,10 +92,6 @@ def _fates(view: DataView) -> list[tuple[str, Mapping[str, int], str]]:
         (f"Borne by fewer than {view.min_count} records, dropped", view.below_min_count, "With their records."),
         ("Left out by labels.exclude", view.excluded, "With the number of records that bear each."),
     ]
-
-
-def _percent(share: float) -> str:
-    return f"{share:.0%}" if share >= 0.1 or share == 0 else f"{share:.1%}"
 
 
 def _number(value: float, digits: int = 0) -> str:

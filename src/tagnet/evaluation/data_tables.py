@@ -6,43 +6,40 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
 from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 
 from tagnet.evaluation.data_view import FEW_RECORDS, DataView, Field, SplitView, TagCount
-from tagnet.evaluation.tag_view import Excerpt, TagView
+from tagnet.evaluation.table_parts import count_records, facts_grid, new_table, percent, shorten, titled
 from tagnet.evaluation.token_lengths import TokenView
 from tagnet.records.record import Record
 
 MOST_NAMED = 10
 """Entries of a list of tags; the rest is counted."""
 MOST_SHOWN = 8
-"""Tags of either end of the label space, and records of a list."""
-_EXCERPT = 240
+"""Tags of either end of the label space."""
 
 
 def data_tables(view: DataView, console: Console) -> Group:
     """Everything in a `DataView`, in the order in which it happens to the data."""
     parts: list[RenderableType] = [
-        _facts("Records", _record_facts(view)),
+        facts_grid("Records", _record_facts(view)),
         field_table(view.fields),
     ]
     if view.skipped:
         parts.append(_skip_table(view))
     parts += [
-        _facts("Tags", _tag_facts(view)),
+        facts_grid("Tags", _tag_facts(view)),
         _tag_table(view.tags, view.split.sizes, console),
-        _facts("What became of the tags as written", _fate_facts(view)),
-        _facts("Split", _split_facts(view.split)),
+        facts_grid("What became of the tags as written", _fate_facts(view)),
+        facts_grid("Split", _split_facts(view.split)),
     ]
     if view.split.crossing:
         parts.append(_crossing_table(view.split))
     if view.rare:
         listed = [f"{tag.tag} {tag.sides['train']}" for tag in view.rare]
-        parts.append(_facts(f"Rare: fewer than {FEW_RECORDS} training records", [("tags", _some(listed, 40))]))
+        parts.append(facts_grid(f"Rare: fewer than {FEW_RECORDS} training records", [("tags", _some(listed, 40))]))
     return Group(*parts)
 
 
@@ -54,7 +51,7 @@ def warning_lines(warnings: Sequence[str]) -> Group:
 
 def field_table(fields: Sequence[Field]) -> Group:
     """The schema that was found."""
-    table = _table()
+    table = new_table()
     right = ("empty", "mean characters")
     for name in ("field", "column", "what", *right):
         table.add_column(name, justify="right" if name in right else "left", overflow="fold")
@@ -64,23 +61,23 @@ def field_table(fields: Sequence[Field]) -> Group:
         column = escape(field.column) if field.column != field.name else "[dim]same[/dim]"
         cells = (f"{field.num_empty:,}", f"{length} tags" if field.kind == "tags" and field.mean_length else length)
         table.add_row(escape(field.name), column, what, *cells)
-    return _titled("Fields", table)
+    return titled("Fields", table)
 
 
 def written_table(records: Sequence[Record]) -> Group:
     """The commonest tags as the file writes them: what is left to show where no label space comes about."""
     counts = Counter(tag for record in records for tag in record.tags)
-    table = _table()
+    table = new_table()
     table.add_column("tag", overflow="fold")
     table.add_column("records", justify="right")
     for tag, count in counts.most_common(2 * MOST_SHOWN):
         table.add_row(escape(tag), f"{count:,}")
-    return _titled(f"The commonest of {len(counts):,} tags, as written, in {_records(len(records))}", table)
+    return titled(f"The commonest of {len(counts):,} tags, as written, in {count_records(len(records))}", table)
 
 
 def token_table(view: TokenView, console: Console) -> Group:
     """Lengths in tokens, of the whole text and of each field; narrow terminals see fewer percentiles."""
-    table = _table()
+    table = new_table()
     table.add_column("of", overflow="fold")
     wide = console.width >= 72
     names = ("mean", "median", "95 %", "99 %", "longest", "limit", "over it")
@@ -98,31 +95,7 @@ def token_table(view: TokenView, console: Console) -> Group:
     if view.text.num_over:
         how = "are cut" if view.window_overlap is None else f"are read in windows that share {view.window_overlap}"
         note = f"Texts over the limit {how}."
-    return _titled(f"Tokens, by the tokenizer of {view.encoder}", table, note)
-
-
-def tag_tables(view: TagView, console: Console) -> Group:
-    """Everything in a `TagView`."""
-    facts = [
-        ("records", f"{view.count:,}, {_percent(view.share)} of those kept"),
-        ("sides", ", ".join(f"{side} {n:,} ({_percent(share)})" for side, (n, share) in view.sides.items())),
-        ("aliases", ", ".join(view.aliases) or "none"),
-        ("parents", ", ".join(view.parents) or "none"),
-        ("children", ", ".join(view.children) or "none"),
-    ]
-    if view.asked != view.tag:
-        facts.insert(0, ("asked for", f"{view.asked}, an alias of {view.tag}"))
-    return Group(
-        _facts(view.tag, facts),
-        _companion_table(view),
-        _word_table(view, console),
-        Text(f"Examples, {len(view.examples)} of {view.count:,}", style="bold"),
-        *(_excerpt(excerpt) for excerpt in view.examples),
-        Text(),
-        Text(f"Likely missing: {_records(len(view.likely_missing))} whose text names the tag", style="bold"),
-        *(_excerpt(excerpt) for excerpt in view.likely_missing[:MOST_SHOWN]),
-        *(_more(len(view.likely_missing) - MOST_SHOWN, "all are in the page that --output writes")),
-    )
+    return titled(f"Tokens, by the tokenizer of {view.encoder}", table, note)
 
 
 def _record_facts(view: DataView) -> list[tuple[str, str]]:
@@ -146,8 +119,8 @@ def _tag_facts(view: DataView) -> list[tuple[str, str]]:
         ("label space", f"{len(view.tags):,} tags"),
         ("positives", f"{view.num_positives:,}"),
         ("tags a record", f"{view.mean_tags:.2f} on average, {most} at most"),
-        ("commonest", f"{commonest.tag}: {_records(commonest.count)}, {_percent(commonest.share)}"),
-        ("rarest", f"{rarest.tag}: {_records(rarest.count)}, {_percent(rarest.share)}"),
+        ("commonest", f"{commonest.tag}: {count_records(commonest.count)}, {percent(commonest.share)}"),
+        ("rarest", f"{rarest.tag}: {count_records(rarest.count)}, {percent(rarest.share)}"),
         ("imbalance", f"commonest to rarest {view.imbalance:.1f} to 1"),
     ]
 
@@ -157,14 +130,14 @@ def _fate_facts(view: DataView) -> list[tuple[str, str]]:
         ("as written", f"{view.num_tags_written:,} different tags"),
         ("outside the taxonomy", _counted(view.outside_taxonomy)),
         ("aliases resolved", _counted(view.resolved_aliases)),
-        (f"fewer than {_records(view.min_count)}", _counted(view.below_min_count)),
+        (f"fewer than {count_records(view.min_count)}", _counted(view.below_min_count)),
         ("excluded", _counted(view.excluded)),
     ]
 
 
 def _split_facts(split: SplitView) -> list[tuple[str, str]]:
     total = sum(split.sizes.values())
-    sizes = ", ".join(f"{side} {size:,} ({_percent(size / total)})" for side, size in split.sizes.items())
+    sizes = ", ".join(f"{side} {size:,} ({percent(size / total)})" for side, size in split.sizes.items())
     facts = [
         ("method", split.source),
         ("sizes", sizes + (f"; {split.num_outside:,} on no side" if split.num_outside else "")),
@@ -183,7 +156,7 @@ def _split_facts(split: SplitView) -> list[tuple[str, str]]:
 
 def _tag_table(tags: Sequence[TagCount], sizes: Mapping[str, int], console: Console) -> Group:
     cut = len(tags) > 2 * MOST_SHOWN + 1
-    table = _table()
+    table = new_table()
     table.add_column("tag", overflow="fold")
     table.add_column("records", justify="right")
     table.add_column("share", justify="right")
@@ -196,86 +169,32 @@ def _tag_table(tags: Sequence[TagCount], sizes: Mapping[str, int], console: Cons
                 table.add_row(f"[dim]… {len(tags) - 2 * MOST_SHOWN:,} more[/dim]")
             continue
         counts = (f"{tag.sides[side]:,}" for side in sides)
-        table.add_row(escape(tag.tag), f"{tag.count:,}", _percent(tag.share), *counts)
-    return _titled(f"The commonest and the rarest {MOST_SHOWN}" if cut else "All tags", table)
+        table.add_row(escape(tag.tag), f"{tag.count:,}", percent(tag.share), *counts)
+    return titled(f"The commonest and the rarest {MOST_SHOWN}" if cut else "All tags", table)
 
 
 def _skip_table(view: DataView) -> Group:
-    table = _table()
+    table = new_table()
     table.add_column("rows", justify="right")
     for name in ("field", "expected", "the first"):
         table.add_column(name, overflow="fold")
     for reason in view.skipped[:MOST_NAMED]:
         first = f"row {reason.first.row}: {reason.first.found}"
         table.add_row(f"{reason.count:,}", escape(reason.field), escape(reason.expected), escape(first))
-    return _titled("Rows that cannot be used", table)
+    return titled("Rows that cannot be used", table)
 
 
 def _crossing_table(split: SplitView) -> Group:
-    table = _table()
+    table = new_table()
     for name in ("id", "side", "title"):
         table.add_column(name, overflow="fold")
     for number, pair in enumerate(split.crossing[:MOST_NAMED]):
         if number:
             table.add_section()
-        table.add_row(escape(str(pair.earlier)), pair.earlier_side, escape(_cut(pair.earlier_title, 80)))
-        table.add_row(escape(str(pair.later)), pair.later_side, escape(_cut(pair.later_title, 80)))
+        table.add_row(escape(str(pair.earlier)), pair.earlier_side, escape(shorten(pair.earlier_title, 80)))
+        table.add_row(escape(str(pair.later)), pair.later_side, escape(shorten(pair.later_title, 80)))
     rest = len(split.crossing) - MOST_NAMED
-    return _titled("Near-identical records on two sides", table, f"and {rest:,} more" if rest > 0 else "")
-
-
-def _companion_table(view: TagView) -> RenderableType:
-    if not view.companions:
-        return Text("No other tag stands with it.")
-    table = _table()
-    table.add_column("tag", overflow="fold")
-    for name in ("records", "share", "lift"):
-        table.add_column(name, justify="right")
-    for other in view.companions:
-        table.add_row(escape(other.tag), f"{other.count:,}", _percent(other.share), f"{other.lift:.1f}")
-    return _titled("Tags that stand with it", table)
-
-
-def _word_table(view: TagView, console: Console) -> RenderableType:
-    if not view.words:
-        return Text("No word is typical for it.")
-    table = _table()
-    table.add_column("word", overflow="fold")
-    for name in ("with it", "without", "log odds") if console.width >= 40 else ("with it", "without"):
-        table.add_column(name, justify="right")
-    for word in view.words:
-        cells = (_percent(word.share_inside), _percent(word.share_outside), f"{word.log_odds:+.1f}")
-        table.add_row(escape(word.word), *cells[: len(table.columns) - 1])
-    return _titled("Words typical for it", table)
-
-
-def _excerpt(excerpt: Excerpt) -> Text:
-    text = Text(f"{excerpt.id} ", style="bold")
-    named = f"names {excerpt.named}; " if excerpt.named else ""
-    text.append(f"{excerpt.side or 'on no side'}; {named}{', '.join(excerpt.tags) or 'no tags'}\n", style="dim")
-    return text.append(_cut(" ".join(excerpt.text.split()), _EXCERPT), style="not bold")
-
-
-def _more(count: int, where: str) -> tuple[Text, ...]:
-    return (Text(f"and {count:,} more; {where}", style="dim"),) if count > 0 else ()
-
-
-def _facts(title: str, facts: Sequence[tuple[str, str]]) -> Group:
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="dim", max_width=24)
-    grid.add_column(overflow="fold")
-    for name, value in facts:
-        grid.add_row(name, Text(value))
-    return Group(Text(title, style="bold"), grid, Text())
-
-
-def _table() -> Table:
-    return Table(header_style="bold", box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-
-
-def _titled(title: str, table: Table, note: str = "") -> Group:
-    """A title of its own, for rich folds a table's title to the table's width."""
-    return Group(Text(title, style="bold"), table, *([Text(note, style="dim")] if note else []), Text())
+    return titled("Near-identical records on two sides", table, f"and {rest:,} more" if rest > 0 else "")
 
 
 def _counted(counts: Mapping[str, int]) -> str:
@@ -288,20 +207,3 @@ def _counted(counts: Mapping[str, int]) -> str:
 def _some(names: Sequence[str], most: int, total: int | None = None) -> str:
     rest = (len(names) if total is None else total) - min(most, len(names))
     return ", ".join(names[:most]) + (f" and {rest:,} more" if rest else "")
-
-
-def _records(count: int) -> str:
-    return f"{count:,} record" + ("" if count == 1 else "s")
-
-
-def _percent(share: float) -> str:
-    """A share in percent, with a digit more where it is small.
-
-    >>> _percent(0.254), _percent(0.0312)
-    ('25%', '3.1%')
-    """
-    return f"{share:.0%}" if share >= 0.1 or share == 0 else f"{share:.1%}"
-
-
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"

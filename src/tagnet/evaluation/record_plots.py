@@ -5,11 +5,11 @@ Legend: N records.
 
 from __future__ import annotations
 
+from calendar import month_abbr
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-import matplotlib.dates as mdates
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
@@ -20,6 +20,7 @@ from tagnet.evaluation import svg
 _HEIGHT = 230
 _BINS = 40
 _DAYS_OF_YEARS = 4 * 366
+_TICKS = 7
 
 
 @svg.styled
@@ -63,46 +64,41 @@ def tags_a_record(counts: Sequence[int]) -> str:
 @svg.styled
 def dates(moments: Sequence[datetime], sides: Sequence[str]) -> str:
     """Records by year, or by month where they span less than four years; one colour a side."""
-    figure = svg.new_figure(_HEIGHT)
-    axes = _bare(figure.subplots())
     first, last = min(moments), max(moments)
     by_year = (last - first).days > _DAYS_OF_YEARS
-    starts = _period_starts(first, last, by_year)
-    edges = np.asarray(mdates.date2num(starts), dtype=np.float64)
-    when = np.asarray(mdates.date2num(list(moments)), dtype=np.float64)
+    names = _period_names(first, last, by_year)
+    place_N = np.asarray([_period(moment, by_year) - _period(first, by_year) for moment in moments])
     side_N = np.asarray(sides)
-    below = np.zeros(len(edges) - 1)
+    figure = svg.new_figure(_HEIGHT)
+    axes = _bare(figure.subplots())
+    below = np.zeros(len(names), dtype=np.int64)
     colours = {"train": svg.ACCENT, "val": svg.SECOND, "test": svg.GOOD, "": svg.MUTED}
     for side, colour in colours.items():
-        counts, _ = np.histogram(when[side_N == side], edges)
+        counts = np.bincount(place_N[side_N == side], minlength=len(names))
         if counts.any():
             name = side or "on no side"
-            axes.bar(
-                edges[:-1], counts, np.diff(edges) * 0.9, below, align="edge", color=colour, alpha=0.75, label=name
-            )
+            axes.bar(range(len(names)), counts, 0.85, below, color=colour, alpha=0.75, label=name)
             below = below + counts
-    axes.xaxis_date()
-    locator = mdates.AutoDateLocator(minticks=3, maxticks=7)
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator, show_offset=False))
-    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    shown = range(0, len(names), -(-len(names) // _TICKS))
+    axes.set_xticks(shown, [names[i] for i in shown])
+    axes.set_xlim(-0.6, max(len(names) - 0.4, 3))
     axes.set_ylabel("records a year" if by_year else "records a month")
     figure.legend(loc="outside lower center", ncols=4, handlelength=1, columnspacing=1.2)
     return svg.to_svg(figure, "dates", "Records by the time they came about")
 
 
-def _period_starts(first: datetime, last: datetime, by_year: bool) -> list[datetime]:
-    """The first days of the periods, and the one after the last.
+def _period(moment: datetime, by_year: bool) -> int:
+    return moment.year if by_year else 12 * moment.year + moment.month - 1
 
-    >>> [day.month for day in _period_starts(datetime(2020, 11, 3), datetime(2020, 12, 9), by_year=False)]
-    [11, 12, 1]
+
+def _period_names(first: datetime, last: datetime, by_year: bool) -> list[str]:
+    """The years, or the months, from the first to the last.
+
+    >>> _period_names(datetime(2020, 11, 3), datetime(2021, 1, 9), by_year=False)
+    ['Nov 2020', 'Dec 2020', 'Jan 2021']
     """
-    step = 12 if by_year else 1
-    month = first.year * 12 + (0 if by_year else first.month - 1)
-    months = [month]
-    while months[-1] <= last.year * 12 + last.month - 1:
-        months.append(months[-1] + step)
-    return [datetime(m // 12, m % 12 + 1, 1) for m in months if m // 12 <= datetime.max.year]
+    periods = range(_period(first, by_year), _period(last, by_year) + 1)
+    return [str(p) if by_year else f"{month_abbr[p % 12 + 1]} {p // 12}" for p in periods]
 
 
 def _bare(axes: Axes) -> Axes:

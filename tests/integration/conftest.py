@@ -1,0 +1,64 @@
+"""One small finished run, shared by the tests that look at runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from tagnet.cli import main as cli
+from tagnet.cli.compose import train_config
+from tagnet.training.fit import Run, fit
+
+SMALL = (
+    "encoder=tiny",
+    "trainer=cpu",
+    "trainer.max_epochs=2",
+    "trainer.batch_size=32",
+    "labels.min_count=20",
+    "evaluation.bootstrap_samples=50",
+    "evaluation.baselines=[prior,tfidf_logreg]",
+)
+
+
+@pytest.fixture(scope="session")
+def small() -> tuple[str, ...]:
+    """Settings of a run of a few seconds."""
+    return SMALL
+
+
+@pytest.fixture(scope="session")
+def small_records(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The newest 300 records of the embedded corpus, as a file."""
+    rows = json.loads((files("tagnet.corpus") / "projects.json").read_text(encoding="utf-8"))[-300:]
+    path = tmp_path_factory.mktemp("records") / "records.json"
+    path.write_text(json.dumps(rows), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def small_run(small_records: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A finished run on `small_records`."""
+    folder = tmp_path_factory.mktemp("runs") / "small"
+    return fit(train_config(*SMALL, f"data.records={small_records}", f"run.dir={folder}"))
+
+
+@pytest.fixture
+def tagnet(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run the command line in this process: exit code, standard output, standard error."""
+
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["tagnet", *words])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
