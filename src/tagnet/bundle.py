@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 from tagnet.atomic import cannot_write, write_json, write_text, write_with
 from tagnet.calibration.rule import DecisionRule
 from tagnet.config import LabelsConfig, ModelConfig, build, to_plain
-from tagnet.errors import BundleError, TagnetError
+from tagnet.errors import BundleError, RunDirectoryError, TagnetError
 from tagnet.records.taxonomy import Taxonomy, build_taxonomy, to_rows
 
 if TYPE_CHECKING:
@@ -203,12 +203,12 @@ def load_network(bundle: Bundle) -> TaggerNetwork:
 def _whole_folder(folder: Path) -> Iterator[Path]:
     """An empty folder to fill, which takes the place of `folder` when nothing went wrong, and is gone otherwise."""
     aside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
-    old = aside.with_suffix(".old")
+    old = folder.with_name(f"{aside.stem}.old.part")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         aside.mkdir()
         yield aside
-        replaces = folder.exists()
+        replaces = folder.is_dir()
         if replaces:
             folder.replace(old)
         try:
@@ -219,6 +219,10 @@ def _whole_folder(folder: Path) -> Iterator[Path]:
             raise
     except OSError as error:
         raise cannot_write(folder, error) from error
+    except RunDirectoryError as error:
+        # It names a file inside the folder that is about to vanish.
+        cause = error.__cause__
+        raise (cannot_write(folder, cause) if isinstance(cause, OSError) else error) from cause
     finally:
         shutil.rmtree(aside, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)

@@ -62,12 +62,11 @@ class DataConfig:
                 )
             _require(budget > 0, f"data.feature_tokens.{name}", "a positive number of tokens", budget)
         _require(self.max_tokens is None or self.max_tokens >= 8, "data.max_tokens", "null or at least 8", self.max_tokens)
-        _require(
-            self.window_overlap is None or self.window_overlap >= 0,
-            "data.window_overlap",
-            "null or a number of tokens, at least 0",
-            self.window_overlap,
-        )
+        overlap = self.window_overlap
+        _require(overlap is None or overlap >= 0, "data.window_overlap", "null or at least 0 tokens", overlap)
+        if overlap is not None and self.max_tokens is not None:
+            expected = f"fewer tokens than data.max_tokens={self.max_tokens}"
+            _require(overlap < self.max_tokens, "data.window_overlap", expected, overlap)
 
 
 @dataclass(frozen=True)
@@ -536,6 +535,8 @@ class TrainerConfig:
         for key in ("max_epochs", "patience", "checkpoint_steps"):
             value = getattr(self, key)
             _require(value is None or value >= 1, f"trainer.{key}", "null or at least 1", value)
+        if self.accelerator == "cpu":
+            _require(self.precision != "16-mixed", "trainer.precision", "another one on a CPU", self.precision)
         low, high = self.epoch_range
         _require(1 <= low <= high, "trainer.epoch_range", "[fewest, most] with 1 <= fewest <= most", [low, high])
 
@@ -560,6 +561,8 @@ class EvaluationConfig:
         _require(0.5 <= self.confidence < 1, "evaluation.confidence", "0.5 to below 1", self.confidence)
         _require(all(k >= 1 for k in self.at_k), "evaluation.at_k", "numbers of at least 1", list(self.at_k))
         known = ("prior", "rules", "tfidf_logreg", "tfidf_svm")
+        repeated = len(set(self.baselines)) < len(self.baselines)
+        _require(not repeated, "evaluation.baselines", "each of them once", list(self.baselines))
         for name in self.baselines:
             if name not in known:
                 raise ConfigError(
@@ -579,6 +582,10 @@ class RunConfig:
     """Every random choice follows from it."""
 
     def __post_init__(self) -> None:
+        # It becomes the name of a folder.
+        bad = self.name.strip() in ("", ".", "..") or set(self.name) & set("/\\\0")
+        _require(not bad, "run.name", "a name without slashes", self.name)
+        _require(self.dir != "", "run.dir", "null or the path of a folder", self.dir)
         _require(0 <= self.seed < 2**31, "run.seed", "0 to 2147483647", self.seed)
 
 
@@ -601,6 +608,9 @@ class TrainConfig:
     evaluation: EvaluationConfig
     run: RunConfig
 
+    def __post_init__(self) -> None:
+        _require(self.encoder != "", "encoder", "a name or the path of a folder", self.encoder)
+
 
 # -------------------------------------------------------------------------------------------------- the strict build
 
@@ -617,7 +627,7 @@ def build(cls: type[T], values: Mapping[str, Any], prefix: str = "") -> T:
     FocalConfig(name='focal', gamma=2.0, alpha=None)
     >>> build(FocalConfig, {"name": "focal", "gama": 2, "alpha": None}, "loss")
     Traceback (most recent call last):
-    tagnet.errors.ConfigError: loss.gama: there is no such key; did you mean loss.gamma?
+    tagnet.errors.ConfigError: loss.gama: there is no such key with loss=focal; did you mean loss.gamma?
     """
     if not isinstance(values, Mapping):
         raise ConfigError(f"{prefix or 'the configuration'}: expected keys and values, found {values!r}")
@@ -626,7 +636,8 @@ def build(cls: type[T], values: Mapping[str, Any], prefix: str = "") -> T:
     for key in values:
         if key not in fields:
             hint = nearest(_join(prefix, str(key)), [_join(prefix, f) for f in fields])
-            raise ConfigError(f"{_join(prefix, str(key))}: there is no such key{hint}")
+            chosen = f" with {prefix}={values['name']}" if get_origin(hints.get("name")) is Literal else ""
+            raise ConfigError(f"{_join(prefix, str(key))}: there is no such key{chosen}{hint}")
     for name in fields:
         if name not in values:
             raise ConfigError(f"{_join(prefix, name)}: this key is missing")
@@ -667,7 +678,7 @@ def _convert_union(members: tuple[Any, ...], value: Any, key: str) -> Any:
         return _convert(members[0], value, key)
     by_name = {get_args(get_type_hints(m)["name"])[0]: m for m in members}
     name = value.get("name") if isinstance(value, Mapping) else value
-    if name not in by_name:
+    if not isinstance(name, str) or name not in by_name:
         raise ConfigError(f"{key}: expected {', '.join(by_name)}; found {name!r}{nearest(str(name), by_name)}")
     return build(by_name[name], value, key)
 
@@ -685,9 +696,13 @@ def _convert_tuple(hints: tuple[Any, ...], value: Any, key: str) -> tuple[Any, .
 def _convert_scalar(hint: Any, value: Any, key: str) -> Any:
     names = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
     if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
-        if not math.isfinite(value):
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+        if not math.isfinite(number):
             raise ConfigError(f"{key}: expected a finite number, found {value!r}")
-        return float(value)
+        return number
     if hint is str and isinstance(value, int) and not isinstance(value, bool):
         return str(value)  # an id, a tag or a path that YAML read as a number
     if hint in names and isinstance(value, hint) and not (hint is int and isinstance(value, bool)):

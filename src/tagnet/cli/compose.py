@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, get_origin, get_type_hints
 
 import yaml
 from hydra import compose, initialize_config_module
@@ -48,7 +49,7 @@ def train_config(*overrides: str) -> TrainConfig:
 
 
 def compose_plain(overrides: Sequence[str]) -> dict[str, Any]:
-    """The composed settings as plain nested values, keys checked but not yet types.
+    """The composed settings as plain nested values, their keys checked, their types not yet.
 
     Raises:
         ConfigError: an override cannot be read, or names an unknown key or option.
@@ -58,7 +59,7 @@ def compose_plain(overrides: Sequence[str]) -> dict[str, Any]:
     try:
         with initialize_config_module(config_module=_CONFIG_MODULE, version_base="1.3"):
             config = compose("train", overrides=checked)
-        plain = OmegaConf.to_container(config, resolve=True)
+        plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(" ".join(str(error).split())) from error
     assert isinstance(plain, dict)
@@ -100,6 +101,11 @@ def config_groups() -> dict[str, tuple[str, ...]]:
     return dict(sorted(groups.items()))
 
 
+def _choices() -> set[str]:
+    """The groups whose options are different classes of settings: `loss`, and not `model`."""
+    return {name for name, hint in get_type_hints(TrainConfig).items() if get_origin(hint) is UnionType}
+
+
 def to_yaml(plain: dict[str, Any]) -> str:
     """Composed settings as YAML, in the order in which they are composed."""
     return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
@@ -122,7 +128,13 @@ def _check(override: Override, groups: dict[str, tuple[str, ...]], keys: dict[st
     if override.is_delete():
         raise ConfigError(f"{text}: settings cannot be deleted; give the key another value, such as null")
     if override.is_sweep_override():
-        raise ConfigError(f"{text}: expected one value for a single run, found several")
+        raise ConfigError(
+            f"{text}: expected one value for a single run, found several.\n"
+            f"Quote a value that holds commas: '{key}=\"…\"'; write a list in brackets: '{key}=[…]'"
+        )
+    group, _, field = key.rpartition(".")
+    if field == "name" and group in _choices():
+        raise ConfigError(f"{text}: expected a choice of the whole group: {group}={override.value()}")
     if key in groups:
         option = override.value()
         if option not in groups[key] and not (key == "experiment" and option is None):
@@ -130,7 +142,6 @@ def _check(override: Override, groups: dict[str, tuple[str, ...]], keys: dict[st
                 f"{key}={option}: expected one of {', '.join(groups[key])}{nearest(str(option), groups[key])}"
             )
         return text.lstrip("+")
-    parent = key.rpartition(".")[0]
-    if key not in keys and not keys.get(parent, False):
+    if key not in keys and not keys.get(group, False):
         raise ConfigError(f"{key}: there is no such key{nearest(key, [*keys, *groups])}")
     return "++" + text.lstrip("+")

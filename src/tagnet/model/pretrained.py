@@ -53,7 +53,7 @@ def load_pretrained(name: str, dropout: float | None, known: tuple[str, ...] = (
     except Exception:
         # Not in the cache, or not whole. Left to itself, transformers would ask a hub that does not answer again and
         # again for half a minute.
-        _ask_hub(name, known)
+        ask_hub(name, known)
     return _checked(name, name, dropout, local=False)
 
 
@@ -111,7 +111,7 @@ def _load(name: str, location: str, dropout: float | None, *, local: bool) -> Pr
     return Pretrained(module, backend, int(limit) if limit < _NO_LIMIT else None)
 
 
-def _ask_hub(name: str, known: tuple[str, ...]) -> None:
+def ask_hub(name: str, known: tuple[str, ...]) -> None:
     """Return if the hub has a model of that name, after one question."""
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
