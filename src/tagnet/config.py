@@ -32,7 +32,7 @@ class DataConfig:
     """Where the records come from and how they become text."""
 
     records: str
-    """`embedded`, `madewithml`, `hub:NAME`, or the path of a JSON array, JSON Lines, CSV, Parquet or datasets folder."""
+    """`embedded`, `madewithml`, `hub:NAME`, or a path: JSON array, JSON Lines, CSV, Parquet or datasets folder."""
     taxonomy: str | None
     """`embedded`, `madewithml`, or the path of a tags.json; null: tags are taken as they stand."""
     columns: Mapping[str, str]
@@ -61,7 +61,9 @@ class DataConfig:
                     + nearest(name, self.features)
                 )
             _require(budget > 0, f"data.feature_tokens.{name}", "a positive number of tokens", budget)
-        _require(self.max_tokens is None or self.max_tokens >= 8, "data.max_tokens", "null or at least 8", self.max_tokens)
+        _require(
+            self.max_tokens is None or self.max_tokens >= 8, "data.max_tokens", "null or at least 8", self.max_tokens
+        )
         overlap = self.window_overlap
         _require(overlap is None or overlap >= 0, "data.window_overlap", "null or at least 0 tokens", overlap)
         if overlap is not None and self.max_tokens is not None:
@@ -236,7 +238,7 @@ class WeightedBCEConfig:
 
     name: Literal["weighted_bce"]
     weighting: Literal["inverse", "sqrt_inverse", "effective_number", "count"]
-    """negatives/positives, its square root, the effective number (Cui et al., CVPR 2019), or 1/count on the whole tag."""
+    """negatives/positives, its root, the effective number (Cui et al., CVPR 2019), or 1/count on the whole tag."""
     beta: float | None
     """The β of the effective number; null: (n − 1) / n for n training records. Only effective_number takes one."""
     max_weight: float
@@ -471,7 +473,7 @@ class PerTagThresholdsConfig:
 
 @dataclass(frozen=True)
 class PlugInThresholdsConfig:
-    """Half the best expected F1 of each tag, from the calibrated probabilities alone (Lipton et al., arXiv 1402.1892)."""
+    """Half the best expected F1 of each tag, from calibrated probabilities alone (Lipton et al., arXiv 1402.1892)."""
 
     name: Literal["plug_in"]
 

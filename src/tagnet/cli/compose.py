@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from importlib.resources import files
@@ -60,7 +62,10 @@ def compose_plain(overrides: Sequence[str]) -> dict[str, Any]:
         with initialize_config_module(config_module=_CONFIG_MODULE, version_base="1.3"):
             config = compose("train", overrides=checked)
         plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    except (HydraException, OmegaConfBaseException) as error:
+    except OmegaConfBaseException as error:
+        reason = (error.msg or str(error)).strip().splitlines()[0]
+        raise ConfigError(f"{error.full_key or 'the configuration'}: {reason}") from error
+    except HydraException as error:
         raise ConfigError(" ".join(str(error).split())) from error
     assert isinstance(plain, dict)
     return {str(key): value for key, value in plain.items()}
@@ -77,7 +82,7 @@ def check_overrides(overrides: Sequence[str]) -> list[str]:
     """
     groups = config_groups()
     keys = leaf_keys(TrainConfig)
-    parsed = [_parse(text) for text in overrides]
+    parsed = _without_null_experiment([_parse(text) for text in overrides])
     result = [_check(override, groups, keys) for override in parsed]
     named = {override.key_or_group for override in parsed}
     if "data.records" in named and "data.taxonomy" not in named:
@@ -112,14 +117,40 @@ def to_yaml(plain: dict[str, Any]) -> str:
 
 
 def _parse(text: str) -> Override:
+    """Read an override; a value outside Hydra's grammar that is no list or mapping is taken as it stands.
+
+    >>> _parse("data.records=größe=1.json").value()
+    'größe=1.json'
+    """
+    parser = OverridesParser.create()
+    key, _, value = text.partition("=")
     try:
-        return OverridesParser.create().parse_override(text)
+        if not key.strip("+~ "):
+            raise ConfigError(f"{text!r}: expected KEY=VALUE, found no key")
+        return parser.parse_override(text)
     except HydraException as error:
+        if value and value[0] not in "[{('\"":
+            with suppress(HydraException):
+                return parser.parse_override(f"{key}={_quoted(value)}")
         reason = str(error).strip().splitlines()[0]
         raise ConfigError(
             f"{text!r}: expected KEY=VALUE in Hydra's grammar; {reason}\n"
-            "Quote values that hold spaces, commas or brackets: 'data.records=\"my file.json\"'"
+            'Inside lists and mappings put texts into quotes of their own: \'labels.exclude=["c#","c++"]\''
         ) from error
+
+
+def _quoted(value: str) -> str:
+    """A text as Hydra's grammar quotes it: only backslashes before a quote are special there."""
+    text = re.sub(r"(\\*)'", r"\1\1\\'", value)
+    return "'" + re.sub(r"(\\+)$", r"\1\1", text) + "'"
+
+
+def _without_null_experiment(overrides: Sequence[Override]) -> list[Override]:
+    """`experiment=null` takes back an experiment that was named before it; Hydra itself knows no such word."""
+    named = [each for each in overrides if each.key_or_group == "experiment" and not each.is_delete()]
+    if named and named[-1].value() is None:
+        return [each for each in overrides if each not in named]
+    return list(overrides)
 
 
 def _check(override: Override, groups: dict[str, tuple[str, ...]], keys: dict[str, bool]) -> str:
@@ -137,7 +168,7 @@ def _check(override: Override, groups: dict[str, tuple[str, ...]], keys: dict[st
         raise ConfigError(f"{text}: expected a choice of the whole group: {group}={override.value()}")
     if key in groups:
         option = override.value()
-        if option not in groups[key] and not (key == "experiment" and option is None):
+        if option not in groups[key]:
             raise ConfigError(
                 f"{key}={option}: expected one of {', '.join(groups[key])}{nearest(str(option), groups[key])}"
             )

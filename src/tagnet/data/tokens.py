@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +53,7 @@ class TokenizedTexts:
     def sequences(self, text: int) -> list[NDArray[np.int32]]:
         """The token ids of each sequence of a text."""
         starts = self.sequence_starts[self.text_starts[text] : self.text_starts[text + 1] + 1]
-        return [self.token_ids[first:last] for first, last in zip(starts[:-1], starts[1:], strict=True)]
+        return [self.token_ids[first:last] for first, last in pairwise(starts)]
 
     def take(self, index: NDArray[np.int64]) -> TokenizedTexts:
         """The texts of these indices, in that order."""

@@ -23,7 +23,6 @@ from tagnet.records.record import text_template
 
 _CHUNK = 4096
 _NO_LIMIT = 10**6
-_DEFAULT_POSITIONS = 512
 
 
 @dataclass(frozen=True)
@@ -58,45 +57,52 @@ class TokenView:
 def load_tokenizer(encoder: str) -> tuple[Tokenizer, int]:
     """The tokenizer of an encoder, and the most tokens, special ones included, that the encoder takes.
 
+    Nothing is downloaded: an encoder of the Hugging Face hub has to be in the local cache.
+
     Raises:
         EncoderError: it cannot be found.
     """
     # Imported here: PyTorch takes a second, and only this step needs what stands beside it.
-    from tagnet.model.encoder import EMBEDDED_ENCODER, TINY_ENCODER, embedded_folder
+    from tagnet.model.encoder import EMBEDDED_ENCODER, TINY_ENCODER, _most_tokens, embedded_folder
 
-    folder = embedded_folder() if encoder in (EMBEDDED_ENCODER, TINY_ENCODER) else Path(encoder)
-    if (folder / "tokenizer.json").is_file() and (folder / "config.json").is_file():
-        return _from_folder(folder, encoder)
+    if encoder in (EMBEDDED_ENCODER, TINY_ENCODER):
+        # Read without transformers, which takes seconds to import.
+        tokenizer = Tokenizer.from_file(str(embedded_folder() / "tokenizer.json"))
+        limit = int(
+            json.loads((embedded_folder() / "config.json").read_text(encoding="utf-8"))["max_position_embeddings"]
+        )
+    else:
+        config, loaded = _from_transformers(encoder)
+        tokenizer = loaded.backend_tokenizer
+        allowed = loaded.model_max_length if loaded.model_max_length < _NO_LIMIT else None
+        limit = _most_tokens(config, getattr(config, "pad_token_id", None) or 0, allowed)
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer, limit
+
+
+def _from_transformers(encoder: str) -> tuple[Any, Any]:
     from transformers import AutoConfig, AutoTokenizer
 
+    folder = Path(encoder).expanduser()
+    location = str(folder) if folder.is_dir() else encoder
+    place: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     try:
-        config = AutoConfig.from_pretrained(encoder)
-        loaded: Any = AutoTokenizer.from_pretrained(encoder)
-    except (OSError, ValueError) as error:
+        config = AutoConfig.from_pretrained(location, **place)
+        tokenizer = AutoTokenizer.from_pretrained(location, **place)
+    except Exception as error:  # a folder can be wrong in more ways than transformers has classes of errors
+        if folder.is_dir():
+            raise EncoderError(
+                f"encoder={encoder}: expected config.json and a tokenizer, found none that can be read.\n"
+                "Save them there with save_pretrained(), or go without lengths: --no-tokens"
+            ) from error
         raise EncoderError(
-            f"encoder={encoder}: its tokenizer cannot be found: no such folder, and the Hugging Face hub did not give "
-            "it.\nPass a folder with tokenizer.json and config.json, or --no-tokens to go without lengths"
+            f"encoder={encoder}: no such folder, and not in the local cache of the Hugging Face hub.\n"
+            f"Fetch it with `hf download {encoder}`, pass a folder, or go without lengths: --no-tokens"
         ) from error
-    if getattr(loaded, "backend_tokenizer", None) is None:
-        raise EncoderError(f"encoder={encoder}: expected a tokenizer of the `tokenizers` library, found a slow one")
-    return _plain(loaded.backend_tokenizer), most_tokens(config.to_dict(), loaded.model_max_length)
-
-
-def most_tokens(config: dict[str, Any], tokenizer_limit: float | None) -> int:
-    """The length limit that a config.json and its tokenizer set together.
-
-    >>> most_tokens({"model_type": "bert", "max_position_embeddings": 512}, 256)
-    256
-    >>> most_tokens({"model_type": "roberta", "max_position_embeddings": 514, "pad_token_id": 1}, None)
-    512
-    """
-    from tagnet.model.encoder import _POSITIONS_AFTER_PADDING
-
-    limit = int(tokenizer_limit) if tokenizer_limit is not None and tokenizer_limit < _NO_LIMIT else None
-    after_padding = config.get("model_type") in _POSITIONS_AFTER_PADDING
-    reserved = (config.get("pad_token_id") or 0) + 1 if after_padding else 0
-    positions = config.get("max_position_embeddings") or limit or _DEFAULT_POSITIONS
-    return min(positions - reserved, limit or positions)
+    if getattr(tokenizer, "backend_tokenizer", None) is None:
+        raise EncoderError(f"encoder={encoder}: expected a tokenizer of the `tokenizers` library, found a slow one.")
+    return config, tokenizer
 
 
 def view_tokens(prepared: Prepared, data: DataConfig, encoder: str) -> TokenView:
@@ -147,29 +153,3 @@ def summarize(name: str, lengths_N: NDArray[np.int64], limit: int | None) -> Len
     median, p95, p99 = np.percentile(lengths_N, [50, 95, 99], method="inverted_cdf").astype(int).tolist()
     over = 0 if limit is None else int((lengths_N > limit).sum())
     return Lengths(name, limit, float(lengths_N.mean()), median, p95, p99, int(lengths_N.max()), over)
-
-
-def _from_folder(folder: Path, encoder: str) -> tuple[Tokenizer, int]:
-    """Without transformers, which takes seconds to import."""
-    try:
-        settings = _read(folder / "tokenizer_config.json")
-        config = _read(folder / "config.json")
-        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    except Exception as error:  # tokenizers raises nothing narrower
-        raise EncoderError(
-            f"encoder={encoder}: expected a tokenizer in {folder}, found files that cannot be read: {error}"
-        ) from error
-    return _plain(tokenizer), most_tokens(config, settings.get("model_max_length"))
-
-
-def _plain(tokenizer: Tokenizer) -> Tokenizer:
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    return tokenizer
-
-
-def _read(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    settings = json.loads(path.read_text(encoding="utf-8"))
-    return settings if isinstance(settings, dict) else {}

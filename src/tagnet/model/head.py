@@ -28,7 +28,7 @@ class LinearHead(nn.Module):
 
 
 class LabelAttentionHead(nn.Module):
-    """Each tag attends to the tokens that speak for it (Mullenbach et al., NAACL 2018, section 2.2); starts as the mean."""
+    """Each tag attends to the tokens that speak for it (Mullenbach et al., NAACL 2018, section 2.2); first the mean."""
 
     def __init__(self, hidden_size: int, num_tags: int) -> None:
         super().__init__()
@@ -56,7 +56,9 @@ def prior_log_odds(positives_K: NDArray[np.int64], num_records: int) -> Tensor:
     return torch.from_numpy(np.log(rate_K / (1 - rate_K))).float()
 
 
-def start_from_tag_names(head: LinearHead | LabelAttentionHead, names_KH: Tensor, texts_NH: Tensor, scale: float) -> None:
+def start_from_tag_names(
+    head: LinearHead | LabelAttentionHead, names_KH: Tensor, texts_NH: Tensor, scale: float
+) -> None:
     """Start the rows of a head from the encoded names of their tags, so that it ranks tags before it has learned any.
 
     With a single tag or a single text there is nothing to rank by, and the head stays as it is.

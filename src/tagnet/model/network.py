@@ -50,7 +50,7 @@ class TaggerNetwork(nn.Module):
         return logits_SK if text_of_S is None else max_over_windows(logits_SK, text_of_S)
 
     def embed(self, input_ids_ST: Tensor, mask_ST: Tensor) -> Tensor:
-        """Pooled vectors of the sequences, (S, H), before dropout; the mean of the tokens under label-wise attention."""
+        """Pooled vectors of the sequences, (S, H); under label-wise attention the mean of their tokens."""
         states_STH = self.encoder(input_ids=input_ids_ST, attention_mask=mask_ST).last_hidden_state
         pooled: Tensor = self.pooling(states_STH, mask_ST)
         return pooled

@@ -1,11 +1,11 @@
-"""Published transformers, read by the transformers library from a folder or the Hugging Face hub, and its noise kept out.
+"""Published transformers, read by the transformers library from a folder or the Hugging Face hub, without its noise.
 
 Nothing is unpickled, and no code that comes with a model is run.
 """
 
 from __future__ import annotations
 
-import os
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +19,7 @@ from tagnet.errors import EncoderError, nearest
 
 _HUB_SECONDS = 10.0
 _NO_LIMIT = 10**6
+_ERRORS_ONLY = logging.ERROR
 
 
 class Pretrained(NamedTuple):
@@ -77,7 +78,9 @@ def _load(name: str, location: str, dropout: float | None, *, local: bool) -> Pr
     place: dict[str, Any] = {"local_files_only": local, "trust_remote_code": False}
     config = AutoConfig.from_pretrained(location, **place)
     if getattr(config, "is_encoder_decoder", False):
-        raise EncoderError(f"encoder={name}: expected an encoder, found an encoder with a decoder ({config.model_type})")
+        raise EncoderError(
+            f"encoder={name}: expected an encoder, found an encoder with a decoder ({config.model_type})"
+        )
     if dropout is not None:
         _set_dropout(name, config, dropout)
     module, report = AutoModel.from_pretrained(
@@ -87,8 +90,8 @@ def _load(name: str, location: str, dropout: float | None, *, local: bool) -> Pr
     missing = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
     if missing:
         raise EncoderError(
-            f"encoder={name}: its weights lack {len(missing)} tensors of a {config.model_type}, {missing[0]} among them; "
-            "expected the weights of the architecture in its config.json"
+            f"encoder={name}: expected the weights of the architecture in its config.json, {config.model_type}; "
+            f"{len(missing)} tensors are missing, {missing[0]} among them"
         )
     tokenizer = AutoTokenizer.from_pretrained(location, **place)
     backend = getattr(tokenizer, "backend_tokenizer", None)
@@ -121,7 +124,7 @@ def ask_hub(name: str, known: tuple[str, ...]) -> None:
         HfApi().model_info(name, timeout=_HUB_SECONDS)
     except HFValidationError as error:
         beside = Path(name).expanduser().parent
-        folders = [str(beside / each) for each in os.listdir(beside)] if beside.is_dir() else []
+        folders = [str(each) for each in beside.iterdir()] if beside.is_dir() else []
         raise EncoderError(
             f"encoder={name}: no such folder, and no name that the Hugging Face hub could have"
             f"{nearest(name, [*known, *folders])}\n"
@@ -152,9 +155,9 @@ def _set_dropout(name: str, config: Any, rate: float) -> None:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's message, or the name of its class where it has none.
+    r"""The first line of an error's message, or the name of its class where it has none.
 
-    >>> first_line(ValueError("this\\nand that"))
+    >>> first_line(ValueError("this\nand that"))
     'this'
     """
     lines = str(error).strip().splitlines()
@@ -164,15 +167,15 @@ def first_line(error: BaseException) -> str:
 @contextmanager
 def _quiet_transformers(*, bars: bool) -> Iterator[None]:
     """Without its tables of unused weights, and without progress bars unless something may be downloaded."""
-    from transformers.utils import logging
+    from transformers.utils import logging as noise
 
-    verbosity, had_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
+    verbosity, had_bars = noise.get_verbosity(), noise.is_progress_bar_enabled()
+    noise.set_verbosity(_ERRORS_ONLY)
     if not bars:
-        logging.disable_progress_bar()
+        noise.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
-        logging.set_verbosity(verbosity)
+        noise.set_verbosity(verbosity)
         if had_bars and not bars:
-            logging.enable_progress_bar()
+            noise.enable_progress_bar()  # type: ignore[no-untyped-call]

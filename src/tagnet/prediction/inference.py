@@ -76,8 +76,8 @@ def _batches(texts: TokenizedTexts, pad_id: int, batch_size: int) -> Iterator[Ba
 
 
 def _by_parts(step: Callable[[Tensor, Tensor], Tensor], batch: Batch, most: int, device: torch.device) -> Tensor:
-    """What a step makes of the S sequences of a batch, at most so many at once: texts may have any number of windows."""
-    parts = zip(batch.input_ids_ST.split(most), batch.mask_ST.split(most), strict=True)
+    """What a step makes of the S sequences of a batch, `most` at a time: a text may have any number of windows."""
+    parts = zip(torch.split(batch.input_ids_ST, most), torch.split(batch.mask_ST, most), strict=True)
     return torch.cat([step(ids.to(device), mask.to(device)).float().cpu() for ids, mask in parts])
 
 

@@ -95,7 +95,8 @@ class Tagger:
             raise TypeError("expected a list of texts or records, found a single one: put it in brackets")
         settings = self.bundle.text
         rows = [
-            {} if isinstance(each, str) else _fields(each, settings.features, place) for place, each in enumerate(inputs)
+            {} if isinstance(each, str) else _fields(each, settings.features, place)
+            for place, each in enumerate(inputs)
         ]
         rendered = render_texts(self._tokenizer, settings.template, rows, settings.feature_tokens)
         return [

@@ -1,5 +1,4 @@
-"""A warm start: the weights of an earlier bundle, whose tags may have changed since.
-"""
+"""A warm start: the weights of an earlier bundle, whose tags may have changed since."""
 
 from __future__ import annotations
 
@@ -34,7 +33,9 @@ def start_from_bundle(network: TaggerNetwork, tags: tuple[str, ...], folder: str
     bundle = read_bundle(folder)
     earlier = load_network(bundle).state_dict()
     current = network.state_dict()
-    different = [name for name in sorted(earlier.keys() | current.keys()) if _shape(earlier, name) != _shape(current, name)]
+    different = [
+        name for name in sorted(earlier.keys() | current.keys()) if _shape(earlier, name) != _shape(current, name)
+    ]
     if different:
         raise BundleError(
             f"model.init_from={folder}: expected a network with the same encoder, pooling and kind of head, found "
