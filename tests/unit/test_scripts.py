@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -65,7 +66,8 @@ def test_quickstart_never_takes_a_finished_run(installed: Path, tmp_path: Path) 
         assert answer.returncode == 0, answer.stderr
         assert f"offline=1 train run.dir='{run}' loss=asl run.seed=1" in answer.stdout
         assert str(run / "report.html") in answer.stdout
-        assert f"predict '{run}/bundle'" in answer.stdout
+        command = shlex.split(answer.stdout.splitlines()[-1])
+        assert command[:3] == [str(installed / ".venv" / "bin" / "tagnet"), "predict", str(run / "bundle")]
 
 
 def test_quickstart_fails_when_training_does(installed: Path) -> None:

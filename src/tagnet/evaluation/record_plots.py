@@ -19,7 +19,9 @@ from tagnet.evaluation import svg
 
 _HEIGHT = 230
 _BINS = 40
-_DAYS_OF_YEARS = 4 * 366
+_PERIODS = {"month": 1, "year": 12, "decade": 120, "century": 1200}
+"""In months."""
+_MOST_BARS = 60
 _TICKS = 7
 
 
@@ -63,11 +65,12 @@ def tags_a_record(counts: Sequence[int]) -> str:
 
 @svg.styled
 def dates(moments: Sequence[datetime], sides: Sequence[str]) -> str:
-    """Records by year, or by month where they span less than four years; one colour a side."""
+    """Records by month, or by longer periods where these would be too many; one colour a side."""
     first, last = min(moments), max(moments)
-    by_year = (last - first).days > _DAYS_OF_YEARS
-    names = _period_names(first, last, by_year)
-    place_N = np.asarray([_period(moment, by_year) - _period(first, by_year) for moment in moments])
+    period = choose_period(first, last)
+    months = _PERIODS[period]
+    place_N = np.asarray([_month(moment) // months - _month(first) // months for moment in moments])
+    names = [_name(start * months, months) for start in range(_month(first) // months, _month(last) // months + 1)]
     side_N = np.asarray(sides)
     figure = svg.new_figure(_HEIGHT)
     axes = _bare(figure.subplots())
@@ -82,23 +85,27 @@ def dates(moments: Sequence[datetime], sides: Sequence[str]) -> str:
     shown = range(0, len(names), -(-len(names) // _TICKS))
     axes.set_xticks(shown, [names[i] for i in shown])
     axes.set_xlim(-0.6, max(len(names) - 0.4, 3))
-    axes.set_ylabel("records a year" if by_year else "records a month")
+    axes.set_ylabel(f"records a {period}")
     figure.legend(loc="outside lower center", ncols=4, handlelength=1, columnspacing=1.2)
     return svg.to_svg(figure, "dates", "Records by the time they came about")
 
 
-def _period(moment: datetime, by_year: bool) -> int:
-    return moment.year if by_year else 12 * moment.year + moment.month - 1
+def choose_period(first: datetime, last: datetime) -> str:
+    """The shortest period of which not too many lie between two moments.
 
-
-def _period_names(first: datetime, last: datetime, by_year: bool) -> list[str]:
-    """The years, or the months, from the first to the last.
-
-    >>> _period_names(datetime(2020, 11, 3), datetime(2021, 1, 9), by_year=False)
-    ['Nov 2020', 'Dec 2020', 'Jan 2021']
+    >>> [choose_period(datetime(year, 1, 1), datetime(2021, 9, 1)) for year in (2020, 1990, 1)]
+    ['month', 'year', 'century']
     """
-    periods = range(_period(first, by_year), _period(last, by_year) + 1)
-    return [str(p) if by_year else f"{month_abbr[p % 12 + 1]} {p // 12}" for p in periods]
+    fitting = (name for name, months in _PERIODS.items() if (_month(last) - _month(first)) // months < _MOST_BARS)
+    return next(fitting, "century")
+
+
+def _month(moment: datetime) -> int:
+    return 12 * moment.year + moment.month - 1
+
+
+def _name(month: int, months: int) -> str:
+    return f"{month_abbr[month % 12 + 1]} {month // 12}" if months == 1 else str(month // 12)
 
 
 def _bare(axes: Axes) -> Axes:

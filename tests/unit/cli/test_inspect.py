@@ -85,7 +85,7 @@ def test_no_run_directory_is_made(
 
 
 def test_settings_that_leave_no_tag_show_the_tags_there_are(records: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(LabelSpaceError, match="lower labels.min_count"):
+    with pytest.raises(LabelSpaceError, match=r"lower labels\.min_count"):
         run([records, "labels.min_count=1000"])
     out = capsys.readouterr().out
     assert "The commonest of 2 tags, as written" in out
@@ -108,7 +108,7 @@ def test_options_that_cannot_be_read(words: list[str], expected: str) -> None:
 
 
 def test_a_misspelt_setting_names_the_nearest(records: str) -> None:
-    with pytest.raises(ConfigError, match="did you mean labels.min_count"):
+    with pytest.raises(ConfigError, match=r"did you mean labels\.min_count"):
         run([records, "labels.min_cuont=2"])
 
 

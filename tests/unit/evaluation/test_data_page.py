@@ -101,5 +101,6 @@ def test_plots_of_extremes_can_be_drawn() -> None:
     assert record_plots.tags_a_record(tuple(range(40))).startswith("<svg")
     assert "records a month" in record_plots.dates([datetime(2020, 1, 1)], ["train"])
     spread = record_plots.dates([datetime(1, 1, 1), datetime(9999, 12, 31)], ["train", ""])
-    assert "records a year" in spread
+    assert "records a century" in spread
+    assert "records a year" in record_plots.dates([datetime(2000, 1, 1), datetime(2020, 1, 1)], ["val", "test"])
     assert "on no side" in spread

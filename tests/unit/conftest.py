@@ -1,0 +1,79 @@
+"""Fixtures that unit tests of several folders ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from tagnet.bundle import Bundle, TextSettings, write_bundle
+from tagnet.calibration.rule import DecisionRule
+from tagnet.config import LabelsConfig, ModelConfig
+from tagnet.model.encoder import Encoder, load_encoder
+from tagnet.model.network import TaggerNetwork
+from tagnet.records.taxonomy import build_taxonomy
+
+
+@pytest.fixture
+def tiny() -> Encoder:
+    """The random encoder, two layers, 32 wide."""
+    return load_encoder("tiny")
+
+
+@pytest.fixture
+def make_network(tiny: Encoder) -> Callable[..., TaggerNetwork]:
+    """Networks in evaluation mode, whose heads are loud enough for differences to show."""
+
+    def make(num_tags: int = 3, *, encoder: Encoder | None = None, **model: Any) -> TaggerNetwork:
+        settings = {"pooling": "mean", "head": "linear", "dropout": 0.1, "encoder_dropout": None, "init_from": None}
+        torch.manual_seed(num_tags)
+        network = TaggerNetwork(encoder or tiny, ModelConfig(**{**settings, **model}), num_tags)
+        with torch.no_grad():
+            for parameter in [*network.pooling.parameters(), *network.head.parameters()]:
+                parameter.normal_()
+        return network.eval()
+
+    return make
+
+
+@pytest.fixture
+def write_tiny_bundle(tmp_path: Path, tiny: Encoder, make_network: Callable[..., TaggerNetwork]) -> Callable[..., Bundle]:
+    """Bundles of the tiny encoder, with tags and text settings to choose."""
+
+    def write(
+        name: str = "bundle",
+        tags: tuple[str, ...] = ("databases", "graphs", "nlp"),
+        *,
+        network: TaggerNetwork | None = None,
+        encoder: Encoder = tiny,
+        with_taxonomy: bool = True,
+        model: ModelConfig | None = None,
+        **text: Any,
+    ) -> Bundle:
+        settings = {
+            "template": "{title} {description}",
+            "features": ("title", "description"),
+            "feature_tokens": {},
+            "max_tokens": 32,
+            "window_overlap": None,
+        }
+        size = len(tags)
+        rows = [{"tag": tag, "aliases": [f"{tag} alias"], "parents": []} for tag in tags]
+        return write_bundle(
+            tmp_path / name,
+            network=network or make_network(size, encoder=encoder),
+            encoder=encoder,
+            model=model or ModelConfig("mean", "linear", 0.1, None, None),
+            taxonomy=build_taxonomy(rows, "tags.json") if with_taxonomy else None,
+            rule=DecisionRule(tags, 1.5, np.linspace(-1, 1, size), np.linspace(0.2, 0.8, size), "shared_platt", "shrunk"),
+            text=TextSettings(**{**settings, **text}),
+            labels=LabelsConfig(1, (), (), "drop", False, True),
+            train_counts={tag: place for place, tag in enumerate(tags)},
+            provenance={"run": "test", "seed": 0},
+        )
+
+    return write
