@@ -208,13 +208,12 @@ def _whole_folder(folder: Path) -> Iterator[Path]:
         folder.parent.mkdir(parents=True, exist_ok=True)
         aside.mkdir()
         yield aside
-        replaces = folder.is_dir()
-        if replaces:
+        if folder.is_dir():
             folder.replace(old)
         try:
             aside.replace(folder)
-        except OSError:
-            if replaces:
+        except BaseException:
+            if old.is_dir():
                 old.replace(folder)
             raise
     except OSError as error:

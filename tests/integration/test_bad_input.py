@@ -100,9 +100,7 @@ def test_no_tag_above_the_minimum_count(fails: Callable[..., str], records: Call
     assert "20" in message
 
 
-def test_split_file_with_unknown_ids(
-    fails: Callable[..., str], records: Callable[..., str], tmp_path: Path
-) -> None:
+def test_split_file_with_unknown_ids(fails: Callable[..., str], records: Callable[..., str], tmp_path: Path) -> None:
     split = tmp_path / "split.json"
     split.write_text(json.dumps({"train": list(range(30)), "test": [31, 4711]}))
     assert "4711" in fails(records(GOOD), "labels.min_count=2", f"split.file={split}")
@@ -182,9 +180,7 @@ def test_predict_with_a_folder_that_is_no_bundle(tagnet: Tagnet, tmp_path: Path)
     assert "bundle.json" in err
 
 
-def test_predict_leaves_nothing_behind_when_a_row_is_bad(
-    tagnet: Tagnet, small_run: Any, tmp_path: Path
-) -> None:
+def test_predict_leaves_nothing_behind_when_a_row_is_bad(tagnet: Tagnet, small_run: Any, tmp_path: Path) -> None:
     source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
     source.write_text('{"id": 1, "title": "a", "description": "b"}\n{"id": 1, "title": "c", "description": "d"}\n')
     code, _, err = tagnet("predict", str(small_run.dir / "bundle"), "--input", str(source), "--output", str(target))

@@ -41,7 +41,9 @@ def make_network(tiny: Encoder) -> Callable[..., TaggerNetwork]:
 
 
 @pytest.fixture
-def write_tiny_bundle(tmp_path: Path, tiny: Encoder, make_network: Callable[..., TaggerNetwork]) -> Callable[..., Bundle]:
+def write_tiny_bundle(
+    tmp_path: Path, tiny: Encoder, make_network: Callable[..., TaggerNetwork]
+) -> Callable[..., Bundle]:
     """Bundles of the tiny encoder, with tags and text settings to choose."""
 
     def write(
@@ -69,7 +71,9 @@ def write_tiny_bundle(tmp_path: Path, tiny: Encoder, make_network: Callable[...,
             encoder=encoder,
             model=model or ModelConfig("mean", "linear", 0.1, None, None),
             taxonomy=build_taxonomy(rows, "tags.json") if with_taxonomy else None,
-            rule=DecisionRule(tags, 1.5, np.linspace(-1, 1, size), np.linspace(0.2, 0.8, size), "shared_platt", "shrunk"),
+            rule=DecisionRule(
+                tags, 1.5, np.linspace(-1, 1, size), np.linspace(0.2, 0.8, size), "shared_platt", "shrunk"
+            ),
             text=TextSettings(**{**settings, **text}),
             labels=LabelsConfig(1, (), (), "drop", False, True),
             train_counts={tag: place for place, tag in enumerate(tags)},

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tagnet.records.plain_words import plain_words
 from tagnet.records.taxonomy import Taxonomy
-
-_BETWEEN_WORDS = re.compile(r"(?:[^\w+#]|_)+")
-
-
-def plain_words(text: str) -> str:
-    """Words in folded case with one blank between them; + and # stay, for C++ and C# are names.
-
-    >>> plain_words("Natural-Language  Processing, in C++!")
-    'natural language processing in c++'
-    """
-    return _BETWEEN_WORDS.sub(" ", text.casefold()).strip()
 
 
 class RulesBaseline:

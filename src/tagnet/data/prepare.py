@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tagnet.config import TrainConfig
 from tagnet.data.duplicates import duplicate_groups
-from tagnet.data.sides import crossing_duplicates
 from tagnet.data.split import Split, make_split
 from tagnet.records.corpus import Corpus, prepare_corpus
 from tagnet.records.io import LoadedRecords, load_records
@@ -24,8 +26,8 @@ class Prepared:
     texts: tuple[str, ...]
     """The N texts of the corpus, features joined, nothing cut."""
     split: Split
-    crossing_duplicates: int
-    """Pairs of near-identical records on two sides, which only a given split can have."""
+    groups: NDArray[np.int64]
+    """(N,) near-identical records have the same number."""
     warnings: tuple[str, ...]
     """All that a person should know and that is no error."""
 
@@ -47,12 +49,12 @@ def prepare(config: TrainConfig, rows: Iterable[Mapping[str, object]] | None = N
     corpus = prepare_corpus(loaded, taxonomy, config.labels)
     texts = tuple(corpus.texts(data.features))
     groups = duplicate_groups(texts, config.split.duplicate_similarity)
-    split, split_warnings = make_split(corpus, texts, config.split, config.run.seed)
+    split, split_warnings = make_split(corpus, groups, config.split, config.run.seed)
     return Prepared(
         loaded=loaded,
         corpus=corpus,
         texts=texts,
         split=split,
-        crossing_duplicates=len(crossing_duplicates(groups, split)),
+        groups=groups,
         warnings=(*corpus.report.warnings, *split_warnings),
     )

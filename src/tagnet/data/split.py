@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagnet.config import DateSplitConfig, KFoldSplitConfig, SplitConfig
-from tagnet.data.duplicates import duplicate_groups
 from tagnet.data.sides import COURSE_FRACTIONS, Split, crossing_duplicates, split_quality, unseen_tags
 from tagnet.data.split_file import load_split_file, save_split
 from tagnet.data.stratify import stratify
@@ -28,6 +27,7 @@ __all__ = [
     "iterative_split",
     "load_split_file",
     "make_split",
+    "naive_quality",
     "naive_split",
     "save_split",
     "split_quality",
@@ -112,12 +112,19 @@ def naive_split(num_records: int, fractions: tuple[float, float, float], seed: i
     return Split(*np.split(order_N, np.rint(shares[:2] * num_records).astype(int)))
 
 
-def make_split(corpus: Corpus, texts: Sequence[str], config: SplitConfig, seed: int) -> tuple[Split, list[str]]:
+def naive_quality(y_NK: NDArray[np.uint8], split: Split, seed: int) -> float:
+    """`split_quality` of a split without stratification, of the same records and the same sizes."""
+    divided = np.sort(np.concatenate(list(split.sides().values())))
+    shares = tuple(len(side) / len(divided) for side in split.sides().values())
+    return split_quality(y_NK[divided], naive_split(len(divided), (shares[0], shares[1], shares[2]), seed))
+
+
+def make_split(corpus: Corpus, groups: NDArray[np.int64], config: SplitConfig, seed: int) -> tuple[Split, list[str]]:
     """The split that the configuration asks for, and what should be said about it.
 
     Args:
         corpus: N prepared records.
-        texts: their N texts, by which duplicates are known.
+        groups: (N,) the group of near-identical records that each belongs to; a group stays on one side.
         config: drawn (iterative, by date, a fold), or `file`: given.
         seed: of what is drawn.
 
@@ -128,7 +135,6 @@ def make_split(corpus: Corpus, texts: Sequence[str], config: SplitConfig, seed: 
         SplitError: the file's ids are unknown or overlap, a record has no date, or there are too few records.
         ConfigError: fractions and folds leave nothing to train on.
     """
-    groups = duplicate_groups(texts, config.duplicate_similarity)
     warnings: list[str] = []
     if config.file is not None:
         split, warnings = _given_split(corpus, config, config.file, seed, groups)

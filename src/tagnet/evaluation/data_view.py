@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagnet.config import SplitConfig, TrainConfig
-from tagnet.data.duplicates import duplicate_groups
 from tagnet.data.prepare import Prepared
 from tagnet.data.sides import Split, crossing_duplicates, split_quality, unseen_tags
-from tagnet.data.split import naive_split
+from tagnet.data.split import naive_quality
 from tagnet.records.io import LoadedRecords, SkippedRow
 from tagnet.records.record import Record, RecordId
 
@@ -261,12 +260,8 @@ def _tag_counts(tags: Sequence[str], y_NK: NDArray[np.uint8], split: Split) -> t
 
 def _view_split(prepared: Prepared, config: TrainConfig) -> SplitView:
     corpus, split = prepared.corpus, prepared.split
-    groups = duplicate_groups(prepared.texts, config.split.duplicate_similarity)
-    group_sizes = np.bincount(groups)
+    group_sizes = np.bincount(prepared.groups)
     sizes = {side: len(index) for side, index in split.sides().items()}
-    divided = np.sort(np.concatenate(list(split.sides().values())))
-    total = len(divided)
-    shares = (sizes["train"] / total, sizes["val"] / total, sizes["test"] / total)
     side_of = side_of_records(split, len(corpus.records))
 
     def place(index: int) -> tuple[RecordId, str, str]:
@@ -276,11 +271,11 @@ def _view_split(prepared: Prepared, config: TrainConfig) -> SplitView:
     return SplitView(
         source=split_source(config.split, config.run.seed),
         sizes=sizes,
-        num_outside=len(corpus.records) - total,
+        num_outside=len(corpus.records) - sum(sizes.values()),
         quality=split_quality(corpus.y_NK, split),
-        naive_quality=split_quality(corpus.y_NK[divided], naive_split(total, shares, config.run.seed)),
+        naive_quality=naive_quality(corpus.y_NK, split, config.run.seed),
         unseen=tuple(unseen_tags(corpus.y_NK, split, corpus.label_space.tags)),
-        crossing=tuple(CrossingPair(*place(a), *place(b)) for a, b in crossing_duplicates(groups, split)),
+        crossing=tuple(CrossingPair(*place(a), *place(b)) for a, b in crossing_duplicates(prepared.groups, split)),
         num_duplicate_groups=int((group_sizes > 1).sum()),
         num_duplicate_records=int(group_sizes[group_sizes > 1].sum()),
     )

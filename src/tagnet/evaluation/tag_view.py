@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tagnet.data.prepare import Prepared
 from tagnet.errors import ConfigError, nearest
 from tagnet.evaluation.data_view import side_of_records
+from tagnet.records.plain_words import plain_words
 from tagnet.records.record import RecordId
 
 NUM_EXAMPLES = 5
@@ -25,7 +26,6 @@ MOST_COMPANIONS = 12
 _LEAST_SURETY = 1.645
 """In standard errors: what chance alone reaches for one word in twenty."""
 
-_BETWEEN_WORDS = re.compile(r"(?:[^\w+#]|_)+")
 _WORD = re.compile(r"[^\W\d_][\w+#]+(?:['’-]\w+)*")
 
 
@@ -179,10 +179,10 @@ def find_names(texts: Sequence[str], names: Sequence[str]) -> list[str | None]:
     >>> find_names(["Graph neural networks in C++", "Paragraphs"], ["graph-neural-network", "graph"])
     ['graph-neural-network', None]
     """
-    patterns = [(name, plain) for name in names if (plain := _plain(name))]
+    patterns = [(name, plain) for name in names if (plain := plain_words(name))]
     found: list[str | None] = []
     for text in texts:
-        words = f" {_plain(text)} "
+        words = f" {plain_words(text)} "
         found.append(next((name for name, p in patterns if f" {p} " in words or f" {p}s " in words), None))
     return found
 
@@ -227,7 +227,3 @@ def _companions(tags: Sequence[str], y_NK: NDArray[np.uint8], column: int) -> tu
             lift = float(both_K[k] * len(y_NK) / (counts_K[column] * counts_K[k]))
             found.append(Companion(tags[k], int(both_K[k]), float(both_K[k] / counts_K[column]), lift))
     return tuple(found[:MOST_COMPANIONS])
-
-
-def _plain(text: str) -> str:
-    return _BETWEEN_WORDS.sub(" ", text.casefold()).strip()

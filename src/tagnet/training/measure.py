@@ -17,7 +17,7 @@ from tagnet.calibration.rule import DecisionRule
 from tagnet.config import EvaluationConfig
 from tagnet.data.prepare import Prepared
 from tagnet.data.sides import split_quality
-from tagnet.data.split import naive_split
+from tagnet.data.split import naive_quality
 from tagnet.evaluation.collapse import collapse_reason
 from tagnet.evaluation.intervals import BootstrapResult, Estimate, bootstrap, paired_bootstrap
 from tagnet.evaluation.per_tag import TagRow, per_tag_table
@@ -117,9 +117,6 @@ def measure(
     rows = per_tag_table(
         rule.tags, test.probs_NK, y["test"], test.accepted_NK, rule.thresholds_K, train_counts_K, test.result
     )
-    sizes = (len(split.train), len(split.val), len(split.test))
-    total = sum(sizes)
-    naive = naive_split(len(y_NK), (sizes[0] / total, sizes[1] / total, sizes[2] / total), seed)
     return Outcome(
         rule=rule,
         logits=logits,
@@ -127,7 +124,7 @@ def measure(
         baselines=others,
         differences=differences,
         rows=tuple(rows),
-        split=SplitMeasure(split_quality(y_NK, split), split_quality(y_NK, naive)),
+        split=SplitMeasure(split_quality(y_NK, split), naive_quality(y_NK, split, seed)),
         collapse=collapse_reason(model["val"].probs_NK, model["val"].accepted_NK, train_counts_K / len(split.train)),
     )
 

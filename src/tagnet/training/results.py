@@ -19,7 +19,9 @@ from tagnet.atomic import write_json, write_with
 from tagnet.bundle import TextSettings
 from tagnet.config import TrainConfig, to_plain
 from tagnet.data.prepare import Prepared
+from tagnet.data.sides import crossing_duplicates
 from tagnet.data.tokens import TokenizedTexts
+from tagnet.evaluation.data_view import split_source
 from tagnet.evaluation.label_scores import count, per_tag
 from tagnet.evaluation.per_tag import write_csv
 from tagnet.evaluation.report import write_report
@@ -131,8 +133,8 @@ def _report(
             sizes={side: len(index) for side, index in split.sides().items()},
             quality=outcome.split.quality,
             naive_quality=outcome.split.naive_quality,
-            source=_split_source(config),
-            crossing_duplicates=prepared.crossing_duplicates,
+            source=split_source(config.split, config.run.seed),
+            crossing_duplicates=len(crossing_duplicates(prepared.groups, split)),
         ),
         data=data_summary(config, prepared, tokens),
         calibrator=outcome.rule.calibrator,
@@ -154,14 +156,6 @@ def _side(prepared: Prepared, outcome: Outcome, side: str) -> SideData:
         y_NK=prepared.corpus.y_NK[index_N],
         accepted_NK=outcome.model[side].accepted_NK,
     )
-
-
-def _split_source(config: TrainConfig) -> str:
-    split = config.split
-    if split.file is not None:
-        return f"file {split.file}" + (f", key {split.key}" if split.key else "")
-    names = {"iterative": "iterative stratification", "date": "by date", "kfold": "stratified folds"}
-    return f"{names[split.name]}, seed {config.run.seed}"
 
 
 def _curves(path: Path) -> list[LearningCurve]:

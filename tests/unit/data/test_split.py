@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tagnet.config import DateSplitConfig, IterativeSplitConfig, KFoldSplitConfig, LabelsConfig
+from tagnet.config import DateSplitConfig, IterativeSplitConfig, KFoldSplitConfig, LabelsConfig, SplitConfig
+from tagnet.data.duplicates import duplicate_groups
 from tagnet.data.split import Split, date_split, iterative_split, make_split, naive_split, stratified_folds
 from tagnet.errors import ConfigError, DataError, SplitError
 from tagnet.records.corpus import Corpus, prepare_corpus
@@ -41,6 +42,11 @@ def date(file: Path | None = None) -> DateSplitConfig:
     return DateSplitConfig(None if file is None else str(file), None, 0.15, 0.8, "date", 0.15)
 
 
+def split_of(corpus: Corpus, texts: Sequence[str], config: SplitConfig, seed: int) -> tuple[Split, list[str]]:
+    """`make_split` with the duplicates that `texts` show."""
+    return make_split(corpus, duplicate_groups(texts, config.duplicate_similarity), config, seed)
+
+
 def is_a_partition(split: Split, num_records: int) -> bool:
     return sorted(np.concatenate(list(split.sides().values())).tolist()) == list(range(num_records))
 
@@ -50,7 +56,7 @@ def test_every_record_stands_on_one_side_and_duplicates_together(
     config: IterativeSplitConfig | KFoldSplitConfig | DateSplitConfig,
 ) -> None:
     data, texts = corpus(60, [f"the very same text number {i % 20}" for i in range(60)])
-    split, warnings = make_split(data, texts, config, seed=0)
+    split, warnings = split_of(data, texts, config, seed=0)
     assert is_a_partition(split, 60)
     assert warnings == []
     side_of = np.empty(60, dtype=int)
@@ -63,7 +69,7 @@ def test_every_record_stands_on_one_side_and_duplicates_together(
 
 def test_the_same_seed_gives_the_same_split() -> None:
     data, texts = corpus()
-    splits = [make_split(data, texts, iterative(), seed)[0] for seed in (0, 0, 1)]
+    splits = [split_of(data, texts, iterative(), seed)[0] for seed in (0, 0, 1)]
     assert splits[0].test.tolist() == splits[1].test.tolist() != splits[2].test.tolist()
 
 
@@ -76,7 +82,7 @@ def test_iterative_split_keeps_the_shares() -> None:
 
 def test_folds_are_each_tested_once() -> None:
     data, texts = corpus()
-    tested = [make_split(data, texts, kfold(4, fold), seed=5)[0] for fold in range(4)]
+    tested = [split_of(data, texts, kfold(4, fold), seed=5)[0] for fold in range(4)]
     assert sorted(np.concatenate([split.test for split in tested]).tolist()) == list(range(60))
     assert all(len(split.val) == pytest.approx(9, abs=2) for split in tested)
     fold_N = stratified_folds(data.y_NK, 4, seed=5)
@@ -86,7 +92,7 @@ def test_folds_are_each_tested_once() -> None:
 def test_folds_that_leave_nothing_to_train_on() -> None:
     data, texts = corpus()
     with pytest.raises(ConfigError, match=r"split.val_fraction: expected less than 0.5"):
-        make_split(data, texts, kfold(2, 0, val=0.5), seed=0)
+        split_of(data, texts, kfold(2, 0, val=0.5), seed=0)
 
 
 def test_by_date_the_newest_test_and_the_oldest_train() -> None:
@@ -142,7 +148,7 @@ def test_a_given_split_is_used_as_it_stands_and_its_duplicates_reported(tmp_path
     path = write(
         tmp_path, {"train": list(range(100, 130)), "val": list(range(130, 145)), "test": list(range(145, 160))}
     )
-    split, warnings = make_split(data, texts, iterative(path), seed=0)
+    split, warnings = split_of(data, texts, iterative(path), seed=0)
     assert [side.tolist() for side in split.sides().values()] == [
         list(range(30)),
         list(range(30, 45)),
@@ -157,13 +163,13 @@ def test_a_given_split_is_used_as_it_stands_and_its_duplicates_reported(tmp_path
 def test_validation_is_drawn_from_train_where_the_file_has_none(tmp_path: Path, by_date: bool) -> None:
     data, texts = corpus()
     path = write(tmp_path, {"train": list(range(100, 150)), "test": list(range(150, 160))})
-    split, warnings = make_split(data, texts, date(path) if by_date else iterative(path), seed=0)
+    split, warnings = split_of(data, texts, date(path) if by_date else iterative(path), seed=0)
     assert warnings == []
     assert split.test.tolist() == list(range(50, 60))
     assert is_a_partition(split, 60)
     assert len(split.val) == pytest.approx(9, abs=1)
     assert (split.val.min() > split.train.max()) == by_date
-    again, _ = make_split(data, texts, date(path) if by_date else iterative(path), seed=0)
+    again, _ = split_of(data, texts, date(path) if by_date else iterative(path), seed=0)
     assert again.val.tolist() == split.val.tolist()
 
 
@@ -171,14 +177,14 @@ def test_train_may_be_too_small_to_give_validation_away(tmp_path: Path) -> None:
     data, texts = corpus()
     path = write(tmp_path, {"train": [100, 101, 102], "test": list(range(103, 160))})
     with pytest.raises(SplitError, match=r"not less than the 3 of train; lower split.val_fraction"):
-        make_split(data, texts, iterative(path), seed=0)
+        split_of(data, texts, iterative(path), seed=0)
 
 
 def test_ids_of_untagged_records_are_known(tmp_path: Path) -> None:
     records = [Record(i, {"title": f"record {i}"}, ("a",) if i < 9 else (), START) for i in range(10)]
     data = prepare_corpus(LoadedRecords(tuple(records), (), ""), None, LABELS)
     path = write(tmp_path, {"train": [0, 1, 2, 9], "val": [3, 4, 5], "test": [6, 7, 8]})
-    split, warnings = make_split(data, data.texts(["title"]), iterative(path), seed=0)
+    split, warnings = split_of(data, data.texts(["title"]), iterative(path), seed=0)
     assert split.train.tolist() == [0, 1, 2]
     assert len(warnings) == 1
     assert "bear no kept tag" in warnings[0]
@@ -188,13 +194,11 @@ def test_a_tag_that_training_never_saw_is_named(tmp_path: Path) -> None:
     data, texts = corpus(12)
     even = [record.id for i, record in enumerate(data.records) if i % 2 == 0]
     odd = [record.id for i, record in enumerate(data.records) if i % 2]
-    _, warnings = make_split(
-        data, texts, iterative(write(tmp_path, {"train": even, "val": odd[:3], "test": odd[3:]})), 0
-    )
+    _, warnings = split_of(data, texts, iterative(write(tmp_path, {"train": even, "val": odd[:3], "test": odd[3:]})), 0)
     assert warnings == ["1 tag(s) of validation or test that no training record bears: 'b'"]
 
 
 def test_a_split_file_that_is_not_there(tmp_path: Path) -> None:
     data, texts = corpus()
     with pytest.raises(DataError, match="no such file"):
-        make_split(data, texts, iterative(tmp_path / "ids.json"), seed=0)
+        split_of(data, texts, iterative(tmp_path / "ids.json"), seed=0)
