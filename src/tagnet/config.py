@@ -508,10 +508,20 @@ class TrainerConfig:
 
     accelerator: Literal["cpu", "gpu", "auto"]
     """The hardware; auto: a GPU where there is one."""
+    strategy: Literal["single", "ddp", "fsdp"]
+    """One process; a copy of the model in each process; or its weights sharded over them (FSDP2)."""
+    devices: int | None
+    """Processes on this machine; null: one for each GPU (single: one; on a CPU: one)."""
+    num_nodes: int
+    """Machines, under torchrun or Slurm."""
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
     """Numeric precision; auto: bf16-mixed on a GPU that has it, else 32-true."""
+    compile: bool
+    """Whether the encoder runs through torch.compile."""
+    gradient_checkpointing: bool
+    """Whether the encoder forgets activations and computes them again: less memory, about a third slower."""
     batch_size: int
-    """Records in a batch."""
+    """Records in a batch, over all processes."""
     eval_batch_size: int
     """Records in a batch when nothing is learned."""
     accumulate: int
@@ -532,13 +542,18 @@ class TrainerConfig:
     """Whether more of it is better."""
 
     def __post_init__(self) -> None:
-        for key in ("batch_size", "eval_batch_size", "accumulate", "steps"):
+        for key in ("num_nodes", "batch_size", "eval_batch_size", "accumulate", "steps"):
             _require(getattr(self, key) >= 1, f"trainer.{key}", "at least 1", getattr(self, key))
-        for key in ("max_epochs", "patience", "checkpoint_steps"):
+        for key in ("devices", "max_epochs", "patience", "checkpoint_steps"):
             value = getattr(self, key)
             _require(value is None or value >= 1, f"trainer.{key}", "null or at least 1", value)
         if self.accelerator == "cpu":
             _require(self.precision != "16-mixed", "trainer.precision", "another one on a CPU", self.precision)
+        if self.strategy == "single":
+            _require(
+                self.devices in (None, 1), "trainer.devices", "null or 1 with trainer.strategy=single", self.devices
+            )
+            _require(self.num_nodes == 1, "trainer.num_nodes", "1 with trainer.strategy=single", self.num_nodes)
         low, high = self.epoch_range
         _require(1 <= low <= high, "trainer.epoch_range", "[fewest, most] with 1 <= fewest <= most", [low, high])
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +20,15 @@ from tagnet.model.network import TaggerNetwork
 from tagnet.records.taxonomy import build_taxonomy
 
 
-@pytest.fixture
-def tiny() -> Encoder:
-    """The random encoder, two layers, 32 wide."""
+@pytest.fixture(scope="session")
+def _tiny() -> Encoder:
     return load_encoder("tiny")
+
+
+@pytest.fixture
+def tiny(_tiny: Encoder) -> Encoder:
+    """The random encoder, two layers, 32 wide; a test may change its weights."""
+    return replace(_tiny, module=copy.deepcopy(_tiny.module))
 
 
 @pytest.fixture

@@ -56,7 +56,9 @@ def test_the_umask_decides_who_may_read(tmp_path: Path, umask: int) -> None:
 def test_a_full_disk_is_one_clear_error_and_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "metrics.json"
     write_text(path, "old")
-    with pytest.raises(RunDirectoryError, match=r"metrics\.json: cannot be written \(No space left on device\)") as caught:
+    with pytest.raises(
+        RunDirectoryError, match=r"metrics\.json: cannot be written \(No space left on device\)"
+    ) as caught:
         write_with(path, full_disk)
     assert len(str(caught.value).splitlines()) <= 3
     assert path.read_text() == "old"

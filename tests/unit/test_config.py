@@ -28,15 +28,13 @@ from tagnet.errors import ConfigError
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 OPTIONS = sorted(
-    path.relative_to(CONF)
-    for path in CONF.glob("*/*.yaml")
-    if path.stem != "base" and path.parent.name != "experiment"
+    path.relative_to(CONF) for path in CONF.glob("*/*.yaml") if path.stem != "base" and path.parent.name != "experiment"
 )
 
 
 def read(path: Path) -> dict[str, Any]:
     """A YAML of conf/ with the files of the same folder that it starts from."""
-    own = yaml.safe_load(path.read_text(encoding="utf-8"))
+    own: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     merged: dict[str, Any] = {}
     for name in own.pop("defaults", []):
         merged |= read(path.with_name(f"{name}.yaml"))
@@ -45,7 +43,7 @@ def read(path: Path) -> dict[str, Any]:
 
 def defaults() -> dict[str, Any]:
     """The settings that `tagnet train` runs with, put together without Hydra."""
-    top = yaml.safe_load((CONF / "train.yaml").read_text(encoding="utf-8"))
+    top: dict[str, Any] = yaml.safe_load((CONF / "train.yaml").read_text(encoding="utf-8"))
     groups = {key: value for entry in top.pop("defaults") if isinstance(entry, dict) for key, value in entry.items()}
     del groups["experiment"]
     return {group: read(CONF / group / f"{option}.yaml") for group, option in groups.items()} | top
@@ -65,13 +63,13 @@ def changed(key: str, value: Any) -> dict[str, Any]:
 # ---------------------------------------------------------------------------------------------- conf/ against classes
 
 
-def class_of(group: str, values: Mapping[str, Any]) -> type:
+def class_of(group: str, values: Mapping[str, Any]) -> type[Any]:
     """The data class of a group, or that of its members which bears the option's name."""
     hint = get_type_hints(TrainConfig)[group]
-    members = get_args(hint) or (hint,)
-    if len(members) == 1:
-        return members[0]
-    (found,) = (each for each in members if get_args(get_type_hints(each)["name"]) == (values["name"],))
+    members: tuple[type[Any], ...] = get_args(hint) or (hint,)
+    if len(members) > 1:
+        members = tuple(each for each in members if get_args(get_type_hints(each)["name"]) == (values["name"],))
+    (found,) = members
     return found
 
 
@@ -102,7 +100,8 @@ def test_train_yaml_names_every_key() -> None:
 
 
 def test_no_value_lives_in_a_class() -> None:
-    for cls in (TrainConfig, *(class_of(path.parent.name, read(CONF / path)) for path in OPTIONS)):
+    classes: list[type[Any]] = [TrainConfig, *(class_of(path.parent.name, read(CONF / path)) for path in OPTIONS)]
+    for cls in classes:
         for field in dataclasses.fields(cls):
             assert field.default is dataclasses.MISSING, f"{cls.__name__}.{field.name}"
             assert field.default_factory is dataclasses.MISSING, f"{cls.__name__}.{field.name}"
@@ -187,7 +186,7 @@ def test_a_missing_key_is_named() -> None:
 
 @pytest.mark.parametrize("values", [None, 3, "a", [HOME]])
 def test_something_else_than_a_mapping_is_refused(values: Any) -> None:
-    with pytest.raises(ConfigError, match="^the configuration: expected keys and values"):
+    with pytest.raises(ConfigError, match=r"^the configuration: expected keys and values"):
         build(Home, values)
 
 

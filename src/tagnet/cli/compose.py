@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from contextlib import suppress
@@ -24,6 +25,8 @@ from omegaconf.errors import OmegaConfBaseException
 from tagnet.config import TrainConfig, build, leaf_keys
 from tagnet.errors import ConfigError, nearest
 
+RUN_DIR_VARIABLE = "TAGNET_RUN_DIR"
+"""Set by a process for those that it starts for the same run."""
 _CONFIG_MODULE = "tagnet.conf"
 
 
@@ -44,6 +47,13 @@ def train_config(*overrides: str) -> TrainConfig:
     tagnet.errors.ConfigError: optim.lrr: there is no such key; did you mean optim.lr?
     """
     config = build(TrainConfig, compose_plain(overrides))
+    if config.run.dir is None and int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_NTASKS", "1"))) > 1:
+        if RUN_DIR_VARIABLE not in os.environ:
+            raise ConfigError(
+                "run.dir: expected a folder that all processes of the job share, found null\n"
+                "Give one: run.dir=runs/NAME. The same command goes on from there when the job is started again."
+            )
+        return replace(config, run=replace(config.run, dir=os.environ[RUN_DIR_VARIABLE]))
     if config.run.dir is None:
         stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
         config = replace(config, run=replace(config.run, dir=str(Path("runs") / config.run.name / stamp)))

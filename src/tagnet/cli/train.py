@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,7 +36,7 @@ def run(arguments: Sequence[str]) -> None:
     require_extra("train", "train")
     overrides, show = split_arguments(arguments, "train")
     # Imported here, not above: Hydra and Lightning take seconds, and `--help` must not.
-    from tagnet.cli.compose import compose_plain, to_yaml, train_config
+    from tagnet.cli.compose import RUN_DIR_VARIABLE, compose_plain, to_yaml, train_config
     from tagnet.config import TrainConfig, build
 
     if show:
@@ -43,12 +45,19 @@ def run(arguments: Sequence[str]) -> None:
         print(to_yaml(plain), end="")
         return
     config = train_config(*overrides)
+    assert config.run.dir is not None
+    # Processes that the trainer starts run this same command, and must not choose a directory of their own.
+    os.environ[RUN_DIR_VARIABLE] = config.run.dir
     messages, results = message_console(), result_console()
-    speak_to(messages)
 
+    from tagnet.training.distributed import is_first_process
     from tagnet.training.fit import fit
     from tagnet.training.summary import print_summary
 
+    if is_first_process():
+        speak_to(messages)
+    else:
+        logging.getLogger("tagnet").setLevel(logging.CRITICAL)
     finished = fit(config, console=messages)
     print_summary(finished, results)
 

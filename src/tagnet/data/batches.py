@@ -36,6 +36,8 @@ class Batch(NamedTuple):
     """Targets in [0, 1]; None in prediction."""
     known_BK: Tensor | None
     """Which cells are known; None: all."""
+    share: float = 1.0
+    """What the batch's mean loss counts for beside those of other processes; see `part_of_process`."""
 
 
 def plan_epoch(
@@ -81,6 +83,7 @@ def collate(
     pad_id: int,
     targets_NK: NDArray[np.float32] | None = None,
     known_NK: NDArray[np.bool_] | None = None,
+    share: float = 1.0,
 ) -> Batch:
     """Put the texts of these indices into one padded batch, as wide as its longest sequence.
 
@@ -104,4 +107,5 @@ def collate(
         text_of_S=text_of_S,
         targets_BK=None if targets_NK is None else torch.from_numpy(targets_NK[index]),
         known_BK=None if known_NK is None else torch.from_numpy(known_NK[index]),
+        share=share,
     )

@@ -5,14 +5,13 @@ Shapes: N texts of the corpus, K tags.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import pytorch_lightning as pl
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from tagnet.config import SamplerConfig, TrainerConfig
 from tagnet.data.batches import Batch, collate, plan_epoch, plan_in_order_of_length
@@ -31,18 +30,56 @@ class Targets:
     """Which cells are known; None: all."""
 
 
-class RemainingBatches(Sampler[list[int]]):
-    """The batches of an epoch after the first `done`, with the length of the whole epoch, as Lightning counts."""
+@dataclass(frozen=True)
+class PlannedBatch:
+    """The texts of one batch that one process reads."""
 
-    def __init__(self, batches: list[list[int]], done: int) -> None:
-        self._batches = batches
-        self._done = done
+    index_B: NDArray[np.int64]
+    share: float = 1.0
+    """What its mean loss counts for: 1 unless the batch does not divide by the number of processes."""
 
-    def __iter__(self) -> Iterator[list[int]]:
-        return iter(self._batches[self._done :])
+
+def part_of_process(index_G: NDArray[np.int64], rank: int, num_processes: int) -> PlannedBatch:
+    """The part of a global batch of G texts that one of several processes reads.
+
+    Processes average their gradients, so a part's mean loss counts for its share of the texts. A process for which no
+    text is left reads one that counts for nothing, so that all take the same steps.
+
+    >>> [part_of_process(np.array([7, 8, 9]), rank, 2) for rank in (0, 1)]
+    [PlannedBatch(index_B=array([7, 9]), share=1.3333333333333333), PlannedBatch(index_B=array([8]), share=0.6666666666666666)]
+    """
+    part = index_G[rank::num_processes]
+    if len(part) == 0:
+        return PlannedBatch(index_G[:1], 0.0)
+    return PlannedBatch(part, len(part) * num_processes / len(index_G))
+
+
+class _Batches(Dataset[Batch]):
+    """Planned batches, collated when they are asked for."""
+
+    def __init__(self, planned: Sequence[PlannedBatch], make: Callable[[PlannedBatch], Batch]) -> None:
+        self._planned = planned
+        self._make = make
+
+    def __getitem__(self, number: int) -> Batch:
+        return self._make(self._planned[number])
 
     def __len__(self) -> int:
-        return len(self._batches)
+        return len(self._planned)
+
+
+class _Remaining(Sampler[int]):
+    """The batches of an epoch after the first `done`, with the length of the whole epoch, as Lightning counts."""
+
+    def __init__(self, num_batches: int, done: int) -> None:
+        self._num_batches = num_batches
+        self._done = done
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(self._done, self._num_batches))
+
+    def __len__(self) -> int:
+        return self._num_batches
 
 
 class TextDataModule(pl.LightningDataModule):
@@ -64,7 +101,9 @@ class TextDataModule(pl.LightningDataModule):
         seed: int,
     ) -> None:
         super().__init__()
-        self._collate = partial(collate, texts, pad_id=pad_id, targets_NK=targets.targets_NK, known_NK=targets.known_NK)
+        self._texts = texts
+        self._targets = targets
+        self._pad_id = pad_id
         self._lengths_N = texts.lengths_N
         self._train = split.train
         self._y_train_NK = y_NK[split.train]
@@ -84,29 +123,41 @@ class TextDataModule(pl.LightningDataModule):
         """Go back to the place of a checkpoint."""
         self.place = (state_dict["epoch"], state_dict["batches_done"])
 
-    def train_batches(self, epoch: int) -> list[list[int]]:
-        """The batches of an epoch: the sampler's choice of records, then batches of like length."""
+    def train_batches(self, epoch: int) -> list[NDArray[np.int64]]:
+        """The global batches of an epoch: the sampler's choice of records, then batches of like length."""
         chosen = self._train[epoch_indices(self._y_train_NK, self._sampler, self._seed, epoch)]
-        batches = plan_epoch(self._lengths_N, chosen, self._sizes.batch_size, self._seed, epoch)
-        return [batch.tolist() for batch in batches]
+        return plan_epoch(self._lengths_N, chosen, self._sizes.batch_size, self._seed, epoch)
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        """The batches of the trainer's current epoch that are still to be done."""
-        epoch = self.trainer.current_epoch if self.trainer is not None else 0
-        done = self.place[1] if self.place[0] == epoch else 0
-        return self._loader(RemainingBatches(self.train_batches(epoch), done))
+        """This process's part of the batches of the trainer's current epoch that are still to be done."""
+        epoch, rank, num_processes = self._position()
+        planned = [part_of_process(batch, rank, num_processes) for batch in self.train_batches(epoch)]
+        return self._loader(planned, done=self.place[1] if self.place[0] == epoch else 0)
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        """All validation texts, once."""
+        """This process's validation batches; some texts come twice where that gives all processes as many batches."""
+        _, rank, num_processes = self._position()
         plan = plan_in_order_of_length(self._lengths_N[self._val], self._sizes.eval_batch_size)
-        return self._loader([self._val[batch].tolist() for batch in plan])
+        filled = plan + plan[:1] * (-len(plan) % num_processes)
+        return self._loader([PlannedBatch(self._val[batch]) for batch in filled[rank::num_processes]])
 
-    def _loader(self, batches: list[list[int]] | RemainingBatches) -> DataLoader[Batch]:
+    def _position(self) -> tuple[int, int, int]:
+        """Epoch, rank, number of processes."""
+        if self.trainer is None:
+            return 0, 0, 1
+        return self.trainer.current_epoch, self.trainer.global_rank, self.trainer.world_size
+
+    def _make(self, planned: PlannedBatch) -> Batch:
+        targets = self._targets
+        return collate(
+            self._texts, planned.index_B, self._pad_id, targets.targets_NK, targets.known_NK, share=planned.share
+        )
+
+    def _loader(self, planned: Sequence[PlannedBatch], done: int = 0) -> DataLoader[Batch]:
         # Collating from memory takes well under a millisecond: worker processes would cost more than they bring.
-        loader: DataLoader[Batch] = DataLoader(
-            range(len(self._lengths_N)),  # type: ignore[arg-type]
-            batch_sampler=batches,
-            collate_fn=self._collate,
+        return DataLoader(
+            _Batches(planned, self._make),
+            batch_size=None,
+            sampler=_Remaining(len(planned), done),
             num_workers=0,
         )
-        return loader

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from tagnet.config import ModelConfig
+from tagnet.errors import ConfigError
 from tagnet.model.encoder import Encoder
 from tagnet.model.head import LabelAttentionHead, LinearHead
 from tagnet.model.pooling import make_pooling
@@ -66,3 +67,22 @@ def max_over_windows(logits_SK: Tensor, text_of_S: Tensor) -> Tensor:
     num_texts = int(text_of_S[-1]) + 1
     start_BK = logits_SK.new_full((num_texts, logits_SK.shape[1]), -torch.inf)
     return start_BK.scatter_reduce(0, text_of_S[:, None].expand_as(logits_SK), logits_SK, "amax")
+
+
+def transformer_layers(encoder: nn.Module) -> nn.ModuleList:
+    """The encoder's stack of layers: its longest list of modules."""
+    stacks = [module for module in encoder.modules() if isinstance(module, nn.ModuleList)]
+    return max(stacks, key=len, default=nn.ModuleList())
+
+
+def enable_gradient_checkpointing(encoder: nn.Module) -> None:
+    """Let the encoder compute activations again instead of keeping them (Chen et al., arXiv 1604.06174).
+
+    Raises:
+        ConfigError: this kind of encoder cannot.
+    """
+    if not getattr(encoder, "supports_gradient_checkpointing", False):
+        raise ConfigError(
+            f"trainer.gradient_checkpointing: expected false, for {type(encoder).__name__} cannot do it; found true"
+        )
+    encoder.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})  # type: ignore[operator]

@@ -26,6 +26,7 @@ from tagnet.data.datamodule import Targets
 from tagnet.errors import CollapseError
 from tagnet.evaluation.collapse import collapse_reason
 from tagnet.evaluation.metrics import overall_metrics
+from tagnet.training.distributed import gather
 from tagnet.training.module import TaggerModule
 
 logger = logging.getLogger("tagnet")
@@ -135,14 +136,22 @@ class MetricsLog(pl.Callback):
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._steps: list[tuple[int, int, float, Tensor | float]] = []
+        self._pending: list[tuple[int, int, float, Tensor]] = []
+        self._steps: list[tuple[int, int, float, float]] = []
         self._seen = 0
         self._size = 0
 
+    def _settle(self) -> None:
+        """Read the pending losses from the device; each is the mean over the processes."""
+        losses = [float(loss) for *_, loss in self._pending]
+        means = np.mean(gather(losses), axis=0).tolist()
+        self._steps += [(*step[:3], loss) for step, loss in zip(self._pending, means, strict=True)]
+        self._pending = []
+
     def state_dict(self) -> dict[str, Any]:
         """The steps that are not written yet, and how much is."""
-        steps = [[step, epoch, rate, float(loss)] for step, epoch, rate, loss in self._steps]
-        return {"steps": steps, "seen": self._seen, "size": self._size}
+        self._settle()
+        return {"steps": [list(step) for step in self._steps], "seen": self._seen, "size": self._size}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take both up again."""
@@ -163,15 +172,15 @@ class MetricsLog(pl.Callback):
             return
         self._seen = trainer.global_step
         rate = max(group["lr"] for group in trainer.optimizers[0].param_groups)
-        self._steps.append((trainer.global_step, trainer.current_epoch, rate, outputs["loss"].detach()))
+        self._pending.append((trainer.global_step, trainer.current_epoch, rate, outputs["loss"].detach()))
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the steps of the epoch and its validation metrics."""
+        self._settle()
         if not trainer.is_global_zero:
             return
         lines: list[Mapping[str, Any]] = [
-            {"step": step, "epoch": epoch, "lr": rate, "train.loss": float(loss)}
-            for step, epoch, rate, loss in self._steps
+            {"step": step, "epoch": epoch, "lr": rate, "train.loss": loss} for step, epoch, rate, loss in self._steps
         ]
         self._steps = []
         values = {k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith("val.")}

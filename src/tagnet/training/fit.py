@@ -32,11 +32,12 @@ from tagnet.errors import ConfigError
 from tagnet.losses.registry import make_loss
 from tagnet.model.encoder import Encoder, load_encoder
 from tagnet.model.head import prior_log_odds, start_from_tag_names
-from tagnet.model.network import TaggerNetwork
+from tagnet.model.network import TaggerNetwork, enable_gradient_checkpointing
 from tagnet.prediction.inference import compute_embeddings, compute_logits
 from tagnet.prediction.tagger import Tagger, choose_device
 from tagnet.records.record import text_template
 from tagnet.training.callbacks import CalibratedThresholds, CollapseCheck, MetricsLog, PerTagMetrics
+from tagnet.training.distributed import is_first_process, leave_group
 from tagnet.training.environment import environment
 from tagnet.training.measure import Outcome, measure
 from tagnet.training.module import TaggerModule
@@ -98,10 +99,9 @@ def fit(
 
     prepared = prepare(config, records)
     encoder = load_encoder(config.encoder, dropout=config.model.encoder_dropout)
-    open_run_directory(folder, config, prepared.loaded.fingerprint)
+    if is_first_process():
+        open_run_directory(folder, config, prepared.loaded.fingerprint)
     with _log_to(folder / "run.log"), _disk_errors(folder):
-        write_json(folder / "environment.json", environment(config.run.seed))
-        save_split(folder / "split.json", prepared.split, prepared.corpus.records)
         _say_what_was_read(prepared)
 
         text = _text_settings(config, encoder)
@@ -117,10 +117,17 @@ def fit(
                 text.max_tokens,
                 verb,
             )
-        write_json(folder / "data.json", to_plain(data_summary(config, prepared, tokens)))
+        if is_first_process():
+            write_json(folder / "environment.json", environment(config.run.seed))
+            save_split(folder / "split.json", prepared.split, prepared.corpus.records)
+            write_json(folder / "data.json", to_plain(data_summary(config, prepared, tokens)))
 
         pl.seed_everything(config.run.seed, verbose=False)
         network = _build_network(config, encoder, prepared, tokens)
+        if config.trainer.gradient_checkpointing:
+            enable_gradient_checkpointing(network.encoder)
+        if config.trainer.compile:
+            network.encoder.compile(dynamic=True)
         best_step = _train(config, network, encoder, prepared, tokens, folder, console)
 
         logits_NK = compute_logits(
@@ -253,6 +260,9 @@ def _train(
     if point is not None:
         logger.info("continuing from step %d of %d", point.step, num_steps)
     trainer.fit(module, datamodule=data, ckpt_path=None if point is None else point.path)
+    leave_group()
+    if not trainer.is_global_zero:
+        raise SystemExit(0)  # the first process goes on alone: one measures, one writes
     return restore_best(checkpoints, module)
 
 
@@ -274,7 +284,10 @@ def _say_what_was_read(prepared: Prepared) -> None:
 
 @contextmanager
 def _log_to(path: Path) -> Iterator[None]:
-    """Keep what is said in the run's own log, too."""
+    """Keep what is said in the run's own log, too; the first process speaks for all."""
+    if not is_first_process():
+        yield
+        return
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     before = logger.level

@@ -12,18 +12,20 @@ import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.distributed.fsdp import fully_shard
 
 from tagnet.config import OptimConfig
 from tagnet.data.batches import Batch
-from tagnet.model.network import TaggerNetwork
+from tagnet.model.network import TaggerNetwork, transformer_layers
+from tagnet.training.distributed import gather
 from tagnet.training.optim import make_optimizer, make_schedule
 
 
 class TaggerModule(pl.LightningModule):
     """A network, its loss and its optimizer.
 
-    Random numbers of a training step (dropout) follow from the seed, the epoch and the batch alone, so that a run
-    that was continued draws the same ones.
+    Random numbers of a training step (dropout) follow from the seed, the epoch, the batch and the process alone, so
+    that a run that was continued draws the same ones.
     """
 
     def __init__(self, network: TaggerNetwork, loss: nn.Module, optim: OptimConfig, num_steps: int, seed: int) -> None:
@@ -34,21 +36,32 @@ class TaggerModule(pl.LightningModule):
         self._num_steps = num_steps
         self._seed = seed
         self._val_outputs: list[tuple[Tensor, Tensor]] = []
+        self._val_logits: tuple[NDArray[np.int64], NDArray[np.float32]] | None = None
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Seed the random numbers of this step."""
-        words = np.random.SeedSequence([self._seed, self.current_epoch, batch_idx]).generate_state(1, np.uint64)
-        torch.manual_seed(int(words[0]))
+        source = np.random.SeedSequence([self._seed, self.current_epoch, batch_idx, self.global_rank])
+        torch.manual_seed(int(source.generate_state(1, np.uint64)[0]))
+
+    def configure_model(self) -> None:
+        """Shard the weights over the processes, where the strategy says so (FSDP2)."""
+        mesh = getattr(self, "device_mesh", None)
+        if mesh is None:
+            return
+        for layer in transformer_layers(self.network.encoder):
+            fully_shard(layer, mesh=mesh["data_parallel"])
+        fully_shard(self.network, mesh=mesh["data_parallel"])
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of a batch, a scalar."""
         logits_BK = self.network(batch.input_ids_ST, batch.mask_ST, batch.text_of_S)
         loss: Tensor = self.loss(logits_BK, batch.targets_BK, batch.known_BK)
-        return loss
+        return loss * batch.share
 
     def on_validation_epoch_start(self) -> None:
         """Forget the logits of the last validation."""
         self._val_outputs = []
+        self._val_logits = None
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Keep the logits; they are measured together, once, at the end of the epoch."""
@@ -56,11 +69,15 @@ class TaggerModule(pl.LightningModule):
         self._val_outputs.append((batch.index_B.cpu(), logits_BK.float().cpu()))
 
     def validation_logits(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """The validation texts' places in the corpus (V,), ascending, and their logits (V, K)."""
-        index_V = torch.cat([index for index, _ in self._val_outputs]).numpy()
-        logits_VK = torch.cat([logits for _, logits in self._val_outputs]).numpy()
-        order = np.argsort(index_V)
-        return index_V[order], logits_VK[order]
+        """The validation texts' places in the corpus (V,), ascending, and their logits (V, K), of all processes."""
+        if self._val_logits is None:
+            index = torch.cat([index for index, _ in self._val_outputs]).numpy()
+            logits = torch.cat([logits for _, logits in self._val_outputs]).numpy()
+            parts = gather((index, logits))
+            # A text that was read twice, to give all processes as many batches, counts once.
+            index_V, first = np.unique(np.concatenate([part for part, _ in parts]), return_index=True)
+            self._val_logits = index_V, np.concatenate([part for _, part in parts])[first]
+        return self._val_logits
 
     def configure_optimizers(self) -> Any:
         """AdamW and its schedule, stepped with every optimizer step."""

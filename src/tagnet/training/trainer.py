@@ -12,6 +12,8 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from pytorch_lightning.plugins.environments import SLURMEnvironment
+from pytorch_lightning.strategies import DDPStrategy, ModelParallelStrategy
 
 from tagnet.config import TrainConfig, TrainerConfig
 from tagnet.errors import ConfigError, nearest
@@ -71,7 +73,10 @@ def make_trainer(
     own.append(resume)
     return pl.Trainer(
         accelerator="gpu" if choose_device(trainer.accelerator).type == "cuda" else "cpu",
-        devices=1,
+        strategy=_strategy(trainer),
+        devices=num_processes(trainer),
+        num_nodes=trainer.num_nodes,
+        plugins=_plugins(),
         precision=precision,
         max_epochs=num_epochs,
         accumulate_grad_batches=trainer.accumulate,
@@ -86,6 +91,28 @@ def make_trainer(
         enable_model_summary=False,
         default_root_dir=checkpoints,
     )
+
+
+def num_processes(config: TrainerConfig) -> int:
+    """Processes on this machine."""
+    if config.devices is not None:
+        return config.devices
+    on_gpu = choose_device(config.accelerator).type == "cuda"
+    return torch.cuda.device_count() if on_gpu and config.strategy != "single" else 1
+
+
+def _strategy(config: TrainerConfig) -> Any:
+    if config.strategy == "ddp":
+        return DDPStrategy()
+    if config.strategy == "fsdp":
+        # One file a checkpoint, gathered by the first process: resume points and the best weights stay what they are.
+        return ModelParallelStrategy(save_distributed_checkpoint=False)
+    return "auto"
+
+
+def _plugins() -> list[Any]:
+    # Our own resume points continue a requeued job; Lightning's requeueing would save and load beside them.
+    return [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else []
 
 
 def restore_best(checkpoints: Path, module: TaggerModule) -> int:

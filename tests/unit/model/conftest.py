@@ -42,9 +42,7 @@ def sentence_piece() -> Tokenizer:
     tokenizer = Tokenizer(models.Unigram())
     tokenizer.normalizer = normalizers.NFKC()
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    trainer = trainers.UnigramTrainer(
-        vocab_size=120, special_tokens=SPECIAL, unk_token="<unk>", show_progress=False
-    )
+    trainer = trainers.UnigramTrainer(vocab_size=120, special_tokens=SPECIAL, unk_token="<unk>", show_progress=False)
     tokenizer.train_from_iterator(TEXTS, trainer)
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
@@ -134,7 +132,8 @@ def save_encoder(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path
                 logging.enable_progress_bar()  # type: ignore[no-untyped-call]
             if tokenizer:
                 special = {} if make_tokenizer is no_special else NAMES
-                PreTrainedTokenizerFast(tokenizer_object=make_tokenizer(), **special).save_pretrained(folder)
+                make: Any = PreTrainedTokenizerFast
+                make(tokenizer_object=make_tokenizer(), **special).save_pretrained(folder)
             saved[key] = folder
         return saved[key]
 

@@ -38,7 +38,7 @@ def test_attention_follows_its_query(states_BTH: torch.Tensor) -> None:
         pooling.query.weight.normal_(generator=torch.Generator().manual_seed(1))
     for b, length in enumerate([5, 2, 1]):
         own_TH = states_BTH[b, :length]
-        weights_T = (torch.tanh(own_TH @ pooling.projection.weight.T + pooling.projection.bias) @ pooling.query.weight[0])
+        weights_T = torch.tanh(own_TH @ pooling.projection.weight.T + pooling.projection.bias) @ pooling.query.weight[0]
         expected_H = weights_T.softmax(0) @ own_TH
         torch.testing.assert_close(pooling(states_BTH, MASK_BT)[b], expected_H)
 

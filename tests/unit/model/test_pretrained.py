@@ -14,6 +14,7 @@ import huggingface_hub
 import pytest
 import torch
 from huggingface_hub.errors import RepositoryNotFoundError
+from huggingface_hub.utils._validators import validate_repo_id
 from safetensors.torch import load_file, save_file
 from transformers import AutoModel, BertConfig, T5Config, T5Model
 
@@ -35,7 +36,7 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Exception 
 
     def answer_with(error: Exception | None) -> list[str]:
         def model_info(self: object, name: str, **more: Any) -> None:
-            huggingface_hub.utils.validate_repo_id(name)
+            validate_repo_id(name)
             asked.append(name)
             if error is not None:
                 raise error
