@@ -45,8 +45,9 @@ def part_of_process(index_G: NDArray[np.int64], rank: int, num_processes: int) -
     Processes average their gradients, so a part's mean loss counts for its share of the texts. A process for which no
     text is left reads one that counts for nothing, so that all take the same steps.
 
-    >>> [part_of_process(np.array([7, 8, 9]), rank, 2) for rank in (0, 1)]
-    [PlannedBatch(index_B=array([7, 9]), share=1.3333333333333333), PlannedBatch(index_B=array([8]), share=0.6666666666666666)]
+    >>> parts = [part_of_process(np.array([7, 8, 9]), rank, 2) for rank in (0, 1)]
+    >>> [(part.index_B.tolist(), round(part.share, 2)) for part in parts]
+    [([7, 9], 1.33), ([8], 0.67)]
     """
     part = index_G[rank::num_processes]
     if len(part) == 0:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+import pytorch_lightning  # noqa: F401 - sets the rank that rank_zero_only knows
 import torch.distributed as dist
-from pytorch_lightning.utilities.rank_zero import rank_zero_only
+from lightning_utilities.core.rank_zero import rank_zero_only
 
 T = TypeVar("T")
 
