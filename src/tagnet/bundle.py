@@ -26,9 +26,10 @@ from typing import TYPE_CHECKING, Any
 
 from tagnet.atomic import cannot_write, write_json, write_text, write_with
 from tagnet.calibration.rule import DecisionRule
-from tagnet.config import LabelsConfig, ModelConfig, build, to_plain
+from tagnet.config import LabelsConfig, ModelConfig
 from tagnet.errors import BundleError, RunDirectoryError, TagnetError
 from tagnet.records.taxonomy import Taxonomy, build_taxonomy, to_rows
+from tagnet.strict_build import build, to_plain
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

@@ -14,17 +14,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tagnet.config import (
-    DataConfig,
-    FocalConfig,
-    RunConfig,
-    TrainConfig,
-    WeightedBCEConfig,
-    build,
-    leaf_keys,
-    to_plain,
-)
+from tagnet.config import DataConfig, FocalConfig, RunConfig, TrainConfig, WeightedBCEConfig
 from tagnet.errors import ConfigError
+from tagnet.strict_build import build, leaf_keys, to_plain
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 OPTIONS = sorted(

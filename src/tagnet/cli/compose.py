@@ -22,8 +22,9 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from tagnet.config import TrainConfig, build, leaf_keys
+from tagnet.config import TrainConfig
 from tagnet.errors import ConfigError, nearest
+from tagnet.strict_build import build, leaf_keys
 
 RUN_DIR_VARIABLE = "TAGNET_RUN_DIR"
 """Set by a process for those that it starts for the same run."""

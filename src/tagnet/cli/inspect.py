@@ -55,12 +55,13 @@ def run(arguments: Sequence[str]) -> None:
     require_extra("train", "inspect")
     # Imported here, not above: Hydra, scikit-learn and matplotlib take seconds, and `--help` must not.
     from tagnet.cli.compose import compose_plain
-    from tagnet.config import TrainConfig, build
+    from tagnet.config import TrainConfig
     from tagnet.data.prepare import prepare
     from tagnet.evaluation.data_tables import data_tables, token_table, warning_lines
     from tagnet.evaluation.data_view import view_data
     from tagnet.evaluation.tag_tables import tag_tables
     from tagnet.evaluation.tag_view import view_tag
+    from tagnet.strict_build import build
 
     messages, results = message_console(), result_console()
     speak_to(messages)

@@ -37,7 +37,8 @@ def run(arguments: Sequence[str]) -> None:
     overrides, show = split_arguments(arguments, "train")
     # Imported here, not above: Hydra and Lightning take seconds, and `--help` must not.
     from tagnet.cli.compose import RUN_DIR_VARIABLE, compose_plain, to_yaml, train_config
-    from tagnet.config import TrainConfig, build
+    from tagnet.config import TrainConfig
+    from tagnet.strict_build import build
 
     if show:
         plain = compose_plain(overrides)

@@ -23,7 +23,7 @@ from tagnet.atomic import cannot_write, write_json
 from tagnet.baselines.run import run_baselines
 from tagnet.bundle import TextSettings, write_bundle
 from tagnet.calibration.fit import fit_decision_rule
-from tagnet.config import TrainConfig, to_plain
+from tagnet.config import TrainConfig
 from tagnet.data.datamodule import Targets, TextDataModule
 from tagnet.data.prepare import Prepared, prepare
 from tagnet.data.split import save_split
@@ -36,6 +36,7 @@ from tagnet.model.network import TaggerNetwork, enable_gradient_checkpointing
 from tagnet.prediction.inference import compute_embeddings, compute_logits
 from tagnet.prediction.tagger import Tagger, choose_device
 from tagnet.records.record import text_template
+from tagnet.strict_build import to_plain
 from tagnet.training.callbacks import CalibratedThresholds, CollapseCheck, MetricsLog, PerTagMetrics
 from tagnet.training.distributed import is_first_process, leave_group
 from tagnet.training.environment import environment

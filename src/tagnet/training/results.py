@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from tagnet.atomic import write_json, write_with
 from tagnet.bundle import TextSettings
-from tagnet.config import TrainConfig, to_plain
+from tagnet.config import TrainConfig
 from tagnet.data.prepare import Prepared
 from tagnet.data.sides import crossing_duplicates
 from tagnet.data.tokens import TokenizedTexts
@@ -26,6 +26,7 @@ from tagnet.evaluation.label_scores import count, per_tag
 from tagnet.evaluation.per_tag import write_csv
 from tagnet.evaluation.report import write_report
 from tagnet.evaluation.report_data import DataSummary, LearningCurve, ReportData, SideData, SplitSummary
+from tagnet.strict_build import to_plain
 from tagnet.training.measure import SIDES, Outcome
 
 _PANELS = {

@@ -23,8 +23,9 @@ from typing import Any
 import yaml
 
 from tagnet.atomic import cannot_write, write_text
-from tagnet.config import TrainConfig, to_plain
+from tagnet.config import TrainConfig
 from tagnet.errors import RunDirectoryError
+from tagnet.strict_build import to_plain
 
 FINISHED = "metrics.json"
 CONFIG = "config.yaml"

@@ -8,8 +8,9 @@ import pytest
 import yaml
 
 from tagnet.cli.compose import check_overrides, compose_plain, config_groups, to_yaml, train_config
-from tagnet.config import TrainConfig, build, leaf_keys, to_plain
+from tagnet.config import TrainConfig
 from tagnet.errors import ConfigError
+from tagnet.strict_build import build, leaf_keys, to_plain
 
 OPTIONS = [(group, option) for group, options in config_groups().items() for option in options]
 

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 from tagnet.cli.compose import compose_plain
-from tagnet.config import TrainConfig, build
+from tagnet.config import TrainConfig
 from tagnet.data.prepare import Prepared, prepare
 from tagnet.evaluation.intervals import bootstrap, paired_bootstrap
 from tagnet.evaluation.label_scores import count, per_tag
 from tagnet.evaluation.per_tag import per_tag_table
 from tagnet.evaluation.report_data import DataSummary, LearningCurve, ReportData, SideData, SplitSummary
+from tagnet.strict_build import build
 
 ROWS: list[dict[str, Any]] = [
     {"id": n, "created_on": f"20{10 + n % 9}-03-01", "title": title, "description": description, "tags": list(tags)}

@@ -105,8 +105,8 @@ def test_a_drawn_split_says_how(make: Make) -> None:
 def test_real_data(shared_data: Path, make: Make) -> None:
     del make
     from tagnet.cli.compose import compose_plain
-    from tagnet.config import build
     from tagnet.data.prepare import prepare
+    from tagnet.strict_build import build
 
     words = [f"data.records={shared_data}/projects.json", f"data.taxonomy={shared_data}/tags.json"]
     config = build(TrainConfig, compose_plain([*words, "labels.min_count=30"]))
