@@ -1,13 +1,32 @@
-"""Fixtures that every test may ask for."""
+"""Fixtures that every test may ask for, and what holds for all of them."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
+import torch
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+# Examples that follow from the test alone: a failure is the same one everywhere, and no slow machine makes one.
+hypothesis.settings.register_profile("tagnet", deadline=None, derandomize=True, print_blob=True)
+hypothesis.settings.load_profile("tagnet")
+
+# Before any test imports huggingface_hub, which reads it once: what is not on this machine is not asked for.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Tiny networks gain nothing from threads, and lose much where other processes want the same cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

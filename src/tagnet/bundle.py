@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from tagnet.atomic import cannot_write, write_json, write_text, write_with
 from tagnet.calibration.rule import DecisionRule
-from tagnet.config import LabelsConfig, ModelConfig
+from tagnet.config import EvaluationConfig, LabelsConfig, ModelConfig
 from tagnet.errors import BundleError, RunDirectoryError, TagnetError
 from tagnet.records.taxonomy import Taxonomy, build_taxonomy, to_rows
 from tagnet.strict_build import build, to_plain
@@ -76,6 +76,8 @@ class Bundle:
     text: TextSettings
     labels: LabelsConfig
     """How the run made tags canonical, for whoever measures the bundle on labelled records."""
+    evaluation: EvaluationConfig
+    """How the run was measured, so that other records are measured alike."""
     train_counts: Mapping[str, int]
     """Tag → training records that bore it."""
     model: ModelConfig
@@ -99,6 +101,7 @@ def write_bundle(
     rule: DecisionRule,
     text: TextSettings,
     labels: LabelsConfig,
+    evaluation: EvaluationConfig,
     train_counts: Mapping[str, int],
     provenance: Mapping[str, Any],
 ) -> Bundle:
@@ -120,6 +123,7 @@ def write_bundle(
             "tags": list(rule.tags),
             "train_counts": dict(train_counts),
             "labels": to_plain(labels),
+            "evaluation": to_plain(evaluation),
             "text": to_plain(text),
             "model": to_plain(model),
             "encoder": {"source": encoder.source, "pad_id": encoder.pad_id},
@@ -272,6 +276,7 @@ def _from_description(folder: Path, found: Mapping[str, Any]) -> Bundle:
         rule=rule,
         text=build(TextSettings, found["text"], "text"),
         labels=build(LabelsConfig, found["labels"], "labels"),
+        evaluation=build(EvaluationConfig, found["evaluation"], "evaluation"),
         train_counts=found["train_counts"],
         model=build(ModelConfig, found["model"], "model"),
         encoder_source=found["encoder"]["source"],

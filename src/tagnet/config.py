@@ -29,7 +29,8 @@ class DataConfig:
     """Where the records come from and how they become text."""
 
     records: str
-    """`embedded`, `madewithml`, `hub:NAME`, or a path: JSON array, JSON Lines, CSV, Parquet or datasets folder."""
+    """`embedded`, `madewithml`, `hub:NAME[:SUBSET][:SPLIT]`, or the path of a JSON array, JSON Lines, CSV or Parquet
+    file or of a datasets folder."""
     taxonomy: str | None
     """`embedded`, `madewithml`, or the path of a tags.json; null: tags are taken as they stand."""
     columns: Mapping[str, str]
@@ -118,10 +119,7 @@ class _SplitBase:
 
 
 @dataclass(frozen=True)
-class IterativeSplitConfig(_SplitBase):
-    """Train, validation and test by iterative stratification (Sechidis et al., ECML PKDD 2011)."""
-
-    name: Literal["iterative"]
+class _ThreeSidesBase(_SplitBase):
     test_fraction: float
     """Share of the records that tests."""
 
@@ -133,18 +131,17 @@ class IterativeSplitConfig(_SplitBase):
 
 
 @dataclass(frozen=True)
-class DateSplitConfig(_SplitBase):
+class IterativeSplitConfig(_ThreeSidesBase):
+    """Train, validation and test by iterative stratification (Sechidis et al., ECML PKDD 2011)."""
+
+    name: Literal["iterative"]
+
+
+@dataclass(frozen=True)
+class DateSplitConfig(_ThreeSidesBase):
     """The newest records test, the ones before them validate, the oldest train."""
 
     name: Literal["date"]
-    test_fraction: float
-    """Share of the records that tests."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check_fraction("split.test_fraction", self.test_fraction)
-        total = self.val_fraction + self.test_fraction
-        _require(total < 1, "split.val_fraction + split.test_fraction", "less than 1", total)
 
 
 @dataclass(frozen=True)
@@ -159,6 +156,7 @@ class KFoldSplitConfig(_SplitBase):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        _require(self.file is None, "split.file", "null with split=kfold, which draws its own folds", self.file)
         _require(self.folds >= 2, "split.folds", "at least 2", self.folds)
         _require(0 <= self.fold < self.folds, "split.fold", f"0 to {self.folds - 1}", self.fold)
 
@@ -364,7 +362,7 @@ class ModelConfig:
     """What stands between the tokens and the logits, beside the encoder."""
 
     pooling: Literal["mean", "cls", "max", "attention"]
-    """How a text's token states become one vector (the label-wise head attends for itself)."""
+    """How a text's token states become one vector; mean with the label-wise head, which attends for itself."""
     head: Literal["linear", "tag_names", "label_attention"]
     """A linear layer; one that starts from the encoded names of the tags; or an attention for each tag."""
     dropout: float
@@ -375,6 +373,9 @@ class ModelConfig:
     """A bundle to start from: its encoder, and its head's rows for the tags that both know."""
 
     def __post_init__(self) -> None:
+        if self.head == "label_attention":
+            expected = "mean with model.head=label_attention, which attends for itself"
+            _require(self.pooling == "mean", "model.pooling", expected, self.pooling)
         _require(0 <= self.dropout < 1, "model.dropout", "0 to below 1", self.dropout)
         d = self.encoder_dropout
         _require(d is None or 0 <= d < 1, "model.encoder_dropout", "null or 0 to below 1", d)
@@ -534,9 +535,7 @@ class TrainerConfig:
     checkpoint_steps: int | None
     """Optimizer steps between two resume points within an epoch; null: only at the end of each."""
     monitor: str
-    """The validation metric that checkpoints, early stopping and sweeps go by."""
-    mode: Literal["max", "min"]
-    """Whether more of it is better."""
+    """The validation metric that checkpoints, early stopping and sweeps go by; losses and errors are minimised."""
 
     def __post_init__(self) -> None:
         for key in ("num_nodes", "batch_size", "eval_batch_size", "accumulate", "steps"):

@@ -12,6 +12,7 @@ TagnetError
 ├── RunDirectoryError      a run's directory is taken, or cannot be written
 ├── MissingExtraError      a command needs packages that are not installed
 ├── HardwareError          the machine lacks what the configuration asks for
+├── DivergenceError        the model's logits are no longer finite
 └── CollapseError          the model predicts nothing, everything, or the base rate
 
 Each message stands alone: it names the file or key, what was expected, what was found, and how to mend it,
@@ -72,6 +73,10 @@ class MissingExtraError(TagnetError):
 
 class HardwareError(TagnetError):
     """The machine lacks what the configuration asks for."""
+
+
+class DivergenceError(TagnetError):
+    """The model's logits are no longer finite."""
 
 
 class CollapseError(TagnetError):

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tagnet.baselines.run import BASELINES, make_baseline, run_baselines
-from tagnet.config import SharedPlattConfig, ShrunkThresholdsConfig
+from tagnet.baselines.run import BASELINES, run_baselines
+from tagnet.config import EvaluationConfig, SharedPlattConfig, ShrunkThresholdsConfig
+from tagnet.errors import ConfigError
+from tagnet.evaluation.tables import MODEL_NAMES
 from tagnet.records.taxonomy import build_taxonomy
 
 every_baseline = pytest.mark.parametrize("name", list(BASELINES))
@@ -19,7 +21,7 @@ Y_NK = np.array([[1, 1, 0, 0], [1, 0, 1, 0], [1, 1, 1, 0], [1, 0, 0, 0], [1, 1, 
 
 
 def fitted_scores(name: str, texts: list[str], seed: int = 0) -> NDArray[np.float64]:
-    baseline = make_baseline(name)
+    baseline = BASELINES[name]()
     baseline.fit(TEXTS, Y_NK, TAGS, TAXONOMY, seed)
     return baseline.scores(texts)
 
@@ -50,7 +52,7 @@ def test_a_text_is_scored_by_itself(name: str) -> None:
 
 @every_baseline
 def test_a_single_tag_is_enough(name: str) -> None:
-    baseline = make_baseline(name)
+    baseline = BASELINES[name]()
     baseline.fit(TEXTS, Y_NK[:, 1:2], TAGS[1:2], None, seed=0)
     assert baseline.scores(TEXTS).shape == (6, 1)
 
@@ -64,3 +66,9 @@ def test_its_probabilities_are_probabilities(name: str) -> None:
         assert (probs_NK >= 0).all()
         assert (probs_NK <= 1).all()
     assert result.accepted("test").shape == (2, 4)
+
+
+def test_the_settings_and_the_reports_know_the_same_baselines() -> None:
+    assert set(MODEL_NAMES) == set(BASELINES)
+    with pytest.raises(ConfigError, match=f"expected some of {', '.join(BASELINES)}, found 'another'"):
+        EvaluationConfig(100, 0.95, (1,), (*BASELINES, "another"), "warn")

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from tagnet.records.taxonomy import Taxonomy
 
 
-def prior_log_odds(y_NK: NDArray[np.uint8]) -> NDArray[np.float64]:
+def smoothed_log_odds(y_NK: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Log-odds of each tag's frequency, (K,), half a record added on both sides so that all are finite.
 
-    >>> prior_log_odds(np.array([[1, 0, 1], [1, 0, 0]], dtype=np.uint8)).round(3).tolist()
+    >>> smoothed_log_odds(np.array([[1, 0, 1], [1, 0, 0]], dtype=np.uint8)).round(3).tolist()
     [1.609, -1.609, 0.0]
     """
     positives_K = y_NK.sum(axis=0, dtype=np.float64)
@@ -36,7 +36,7 @@ class PriorBaseline:
         seed: int,
     ) -> None:
         """Count the tags."""
-        self._log_odds_K = prior_log_odds(y_NK)
+        self._log_odds_K = smoothed_log_odds(y_NK)
 
     def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """The same log-odds for each text: (N, K)."""

@@ -14,9 +14,9 @@ from tagnet.records.taxonomy import Taxonomy
 class RulesBaseline:
     """Learns nothing: looks for the names that the taxonomy gives, and adds the tags above those it finds.
 
-    The method is the MadeWithML course's but for one thing: names are whole words (with or without a plural s), so
-    that "rl" is not found in "world". With `inside_words` they are found there too, and the course's published scores
-    come out.
+    The method is the MadeWithML course's but for two things. Names are whole words (with or without a plural s), so
+    that "rl" is not found in "world". And the names of tags that are too rare for the label space count as well, for
+    the tags above them. With `inside_words` it is the course's, and its published scores come out.
     """
 
     name = "rules"
@@ -37,11 +37,14 @@ class RulesBaseline:
         column_of = {tag: column for column, tag in enumerate(tags)}
         self._num_tags = len(tags)
         self._rules: list[tuple[tuple[str, ...], list[int]]] = []
-        for tag, column in column_of.items():
-            names, columns = [tag], [column]
+        outside = [] if taxonomy is None or self._inside_words else [t for t in taxonomy.tags if t not in column_of]
+        for tag in (*tags, *outside):
+            names, columns = [tag], [column_of[tag]] if tag in column_of else []
             if taxonomy is not None and taxonomy.resolve(tag, aliases=False) is not None:
                 names += taxonomy.aliases_of(tag)
                 columns += [column_of[above] for above in taxonomy.ancestors(tag) if above in column_of]
+            if not columns:
+                continue
             # A name of punctuation alone is no word, and would be found everywhere.
             patterns = tuple(dict.fromkeys(p for n in names if plain_words(n) for p in self._patterns(plain_words(n))))
             self._rules.append((patterns, columns))

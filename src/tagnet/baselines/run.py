@@ -15,7 +15,6 @@ from tagnet.baselines.tfidf import TfidfBaseline
 from tagnet.calibration.fit import fit_decision_rule
 from tagnet.calibration.rule import DecisionRule
 from tagnet.config import CalibratorConfig, ThresholdsConfig
-from tagnet.errors import ConfigError, nearest
 from tagnet.records.taxonomy import Taxonomy
 
 
@@ -63,19 +62,6 @@ BASELINES: Mapping[str, Callable[[], Baseline]] = {
 }
 
 
-def make_baseline(name: str) -> Baseline:
-    """The baseline of this name.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    if name not in BASELINES:
-        raise ConfigError(
-            f"evaluation.baselines: expected some of {', '.join(BASELINES)}, found {name!r}{nearest(name, BASELINES)}"
-        )
-    return BASELINES[name]()
-
-
 def run_baselines(
     names: Sequence[str],
     taxonomy: Taxonomy | None,
@@ -89,7 +75,7 @@ def run_baselines(
     """Fit each baseline on train, its decision rule on validation, and score all sides but train.
 
     Args:
-        names: of the baselines.
+        names: of the baselines, keys of `BASELINES`; `EvaluationConfig` lets no others pass.
         taxonomy: where the rules take their names from; None: the tags' own.
         texts: side → texts, for train, val, test.
         y: side → y_NK.
@@ -97,11 +83,8 @@ def run_baselines(
         calibrator: the model's.
         thresholds: the model's; a baseline that decides for itself keeps its own decision.
         seed: of the run.
-
-    Raises:
-        ConfigError: a name is unknown.
     """
-    return {name: _run(make_baseline(name), taxonomy, texts, y, tags, calibrator, thresholds, seed) for name in names}
+    return {name: _run(BASELINES[name](), taxonomy, texts, y, tags, calibrator, thresholds, seed) for name in names}
 
 
 def _run(

@@ -11,7 +11,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
-from tagnet.baselines.prior import prior_log_odds
+from tagnet.baselines.prior import smoothed_log_odds
 from tagnet.records.taxonomy import Taxonomy
 
 # One-letter words count: R and C are languages. So do the endings of C++ and C#.
@@ -53,7 +53,7 @@ class TfidfBaseline:
         self._vectorizer = TfidfVectorizer(
             ngram_range=(1, 2), sublinear_tf=True, token_pattern=_WORD, max_features=most
         )
-        self._offsets_K = prior_log_odds(y_NK)
+        self._offsets_K = smoothed_log_odds(y_NK)
         self._weights_KF: NDArray[np.float64] | None = None
         analyze = self._vectorizer.build_analyzer()
         if not any(analyze(text) for text in texts):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from importlib.resources import files
@@ -68,9 +68,8 @@ def compose_plain(overrides: Sequence[str]) -> dict[str, Any]:
         ConfigError: an override cannot be read, or names an unknown key or option.
     """
     checked = check_overrides(overrides)
-    GlobalHydra.instance().clear()
     try:
-        with initialize_config_module(config_module=_CONFIG_MODULE, version_base="1.3"):
+        with _hydra_to_itself(), initialize_config_module(config_module=_CONFIG_MODULE, version_base="1.3"):
             config = compose("train", overrides=checked)
         plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
@@ -80,6 +79,17 @@ def compose_plain(overrides: Sequence[str]) -> dict[str, Any]:
         raise ConfigError(" ".join(str(error).split())) from error
     assert isinstance(plain, dict)
     return {str(key): value for key, value in plain.items()}
+
+
+@contextmanager
+def _hydra_to_itself() -> Iterator[None]:
+    """Hydra's one global state, emptied, and afterwards what the caller, perhaps a Hydra application, left there."""
+    before = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        yield
+    finally:
+        GlobalHydra.instance().hydra = before
 
 
 def check_overrides(overrides: Sequence[str]) -> list[str]:

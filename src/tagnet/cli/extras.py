@@ -6,16 +6,28 @@ from importlib.util import find_spec
 
 from tagnet.errors import MissingExtraError
 
-_NEEDED = {"train": ("torch", "transformers", "pytorch_lightning", "hydra", "datasets", "sklearn", "iterstrat")}
+_NETWORK = ("torch", "transformers")
+_DATA = ("hydra", "yaml", "sklearn", "iterstrat", "matplotlib", "jinja2")
+_NEEDED = {
+    "train": (*_NETWORK, *_DATA, "pytorch_lightning", "pyarrow"),
+    "inspect": (*_NETWORK, *_DATA),
+    "evaluate": _NETWORK,
+    "predict": _NETWORK,
+}
+"""Command → the packages that it imports, beyond the core. Formats that need more say so when they are read."""
 
 
 def require_extra(extra: str, command: str) -> None:
-    """Raise where a package of the extra is missing.
+    """Raise where a package that a command needs is missing.
+
+    Args:
+        extra: the one that brings all of them.
+        command: `train`, `inspect`, `evaluate` or `predict`.
 
     Raises:
         MissingExtraError: it names the packages and the command that installs them.
     """
-    missing = [name for name in _NEEDED[extra] if find_spec(name) is None]
+    missing = [name for name in _NEEDED[command] if find_spec(name) is None]
     if missing:
         raise MissingExtraError(
             f"tagnet {command} needs packages that are not installed: {', '.join(missing)}.\n"

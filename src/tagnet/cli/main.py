@@ -66,7 +66,7 @@ def evaluate(
     key: Annotated[str | None, typer.Option(help="Which split in the file, where it holds several.")] = None,
     side: Annotated[str, typer.Option(help="train, val or test of the split file.")] = "test",
     column: Annotated[list[str] | None, typer.Option(help="OURS=THEIRS: the name of a column in the file.")] = None,
-    output: Annotated[Path | None, typer.Option(help="Write metrics.json and per_tag.csv into this folder.")] = None,
+    output: Annotated[Path | None, typer.Option(help="A new folder for metrics.json and per_tag.csv.")] = None,
     device: Device = "auto",
 ) -> None:
     """Measure a bundle on labelled records."""
@@ -78,7 +78,10 @@ def evaluate(
 @app.command()
 def predict(
     bundle: Bundle,
-    text: Annotated[list[str] | None, typer.Argument(help="Texts; none: --input, or lines of standard input.")] = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Argument(help="Texts; none: --input, or lines of standard input, each a text or a JSON record."),
+    ] = None,
     input: Annotated[
         Path | None, typer.Option(help="Records: JSON, JSON Lines, CSV or Parquet; no tags needed.")
     ] = None,

@@ -92,6 +92,7 @@ def usage() -> str:
         if folder.is_dir() and not folder.name.startswith("_"):
             names = sorted(Path(f.name).stem for f in folder.iterdir() if f.name.endswith(".yaml"))
             names = [name for name in names if name != "base"]
-            if len(names) > 1:
+            # A group of one is no choice, but for the experiments, of which none is chosen by default.
+            if len(names) > 1 or folder.name == "experiment":
                 lines.append(f"  {folder.name:<12}{', '.join(names)}")
     return _USAGE + "\n".join(lines)

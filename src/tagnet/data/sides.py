@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tagnet.data.stratify import scaled_counts
 from tagnet.errors import SplitError
 
 COURSE_FRACTIONS = (0.7, 0.15, 0.15)
@@ -49,6 +48,17 @@ class Split:
     def sides(self) -> dict[str, NDArray[np.int64]]:
         """The three sides by name."""
         return {"train": self.train, "val": self.val, "test": self.test}
+
+
+def scaled_counts(counts_PK: NDArray[np.float64], fractions: Sequence[float]) -> NDArray[np.float64]:
+    """Counts of each part, scaled to the first part's share: (P, K).
+
+    >>> scaled_counts(np.array([[70.0], [14.0], [15.0]]), [0.7, 0.15, 0.15]).round(1).tolist()
+    [[70.0], [65.3], [70.0]]
+    """
+    shares_P = np.asarray(fractions, dtype=np.float64)
+    scaled_PK: NDArray[np.float64] = counts_PK * (shares_P[0] / shares_P)[:, None]
+    return scaled_PK
 
 
 def split_quality(y_NK: NDArray[np.uint8], split: Split, fractions: Sequence[float] | None = None) -> float:

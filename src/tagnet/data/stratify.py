@@ -11,23 +11,13 @@ import numpy as np
 from iterstrat.ml_stratifiers import IterativeStratification
 from numpy.typing import NDArray
 
+from tagnet.data.sides import scaled_counts
 from tagnet.errors import SplitError
 
 # One dealing costs about G·K² steps, and G times this many at least; as many are tried as take a few seconds.
 _LEAST_STEPS = 2500
 _STEPS = 5e8
 _MOST_CANDIDATES = 16
-
-
-def scaled_counts(counts_PK: NDArray[np.float64], fractions: Sequence[float]) -> NDArray[np.float64]:
-    """Counts of each part, scaled to the first part's share: (P, K).
-
-    >>> scaled_counts(np.array([[70.0], [14.0], [15.0]]), [0.7, 0.15, 0.15]).round(1).tolist()
-    [[70.0], [65.3], [70.0]]
-    """
-    shares_P = np.asarray(fractions, dtype=np.float64)
-    scaled_PK: NDArray[np.float64] = counts_PK * (shares_P[0] / shares_P)[:, None]
-    return scaled_PK
 
 
 def stratify(

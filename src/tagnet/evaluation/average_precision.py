@@ -26,7 +26,7 @@ def average_precisions(probs_NK: NDArray[np.floating], y_NK: NDArray[Any]) -> Fl
     array([ 1., nan])
     """
     N, K = y_NK.shape
-    ones_N1 = np.ones((N, 1), dtype=np.float32)
+    ones_N1 = np.ones((N, 1), dtype=np.float64)
     tags = (SortedScores.of(probs_NK[:, k], y_NK[:, k] > 0, np.arange(N)) for k in range(K))
     return np.array([tag.average_precision(ones_N1)[0] for tag in tags])
 
@@ -56,19 +56,19 @@ class SortedScores:
         used = int(tie_end[-1]) + 1 if len(tie_end) else 0
         return cls(records_N[order[:used]], positive_at, tie_end, tie_end_positive)
 
-    def average_precision(self, weights_NS: NDArray[np.float32]) -> Floats:
+    def average_precision(self, weights_NS: NDArray[np.floating]) -> Floats:
         """Weighted average precision, (S,): Σ over positives of weight · precision where its ties end, over Σ weight.
 
         It equals scikit-learn's `average_precision_score(…, sample_weight=…)`. nan where no positive has weight.
-        Weights are small whole numbers: their sums are exact in float32 up to 2**24.
         """
         if len(self.positive_at_P) == 0:
             return np.full(weights_NS.shape[1], np.nan)
-        weights_cells = weights_NS[self.records]
-        w_PS = weights_cells[self.positive_at_P].astype(np.float64)
+        # float32 would stop counting at 2**24 cells.
+        weights_cells = weights_NS.astype(np.float64, copy=False)[self.records]
+        w_PS = weights_cells[self.positive_at_P]
         all_PS = np.cumsum(weights_cells, axis=0)[self.tie_end_P]
         hits_PS = np.cumsum(w_PS, axis=0)[self.tie_end_positive_P]
-        precision_PS = divide(hits_PS, all_PS.astype(np.float64))
+        precision_PS = divide(hits_PS, all_PS)
         total_S = w_PS.sum(0)
         result: Floats = np.where(total_S > 0, divide((w_PS * precision_PS).sum(0), total_S), np.nan)
         return result

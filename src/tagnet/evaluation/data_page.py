@@ -14,13 +14,13 @@ from markupsafe import Markup
 from tagnet.data.prepare import Prepared
 from tagnet.evaluation import data_plots, record_plots, svg
 from tagnet.evaluation.data_view import FEW_RECORDS, DataView, side_of_records
+from tagnet.evaluation.excerpt import excerpt, rest
 from tagnet.evaluation.table_parts import percent
 from tagnet.evaluation.tag_view import TagView
 from tagnet.evaluation.token_lengths import TokenView
 
 MOST_LISTED = 60
 """Entries of a list of tags, rows, pairs or records; the rest is counted."""
-_EXCERPT = 420
 
 
 def render_page(
@@ -47,7 +47,7 @@ def render_page(
         files.joinpath(name).read_text(encoding="utf-8") for name in ("report.css", "report.js", "data_page.html")
     )
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"percent": percent, "number": _number, "excerpt": _excerpt, "rest": _rest}
+    environment.filters |= {"percent": percent, "number": _number, "excerpt": excerpt, "rest": rest}
     page = environment.from_string(template).render(
         view=view,
         name=PurePath(view.source).name or view.source,
@@ -96,11 +96,3 @@ def _fates(view: DataView) -> list[tuple[str, Mapping[str, int], str]]:
 
 def _number(value: float, digits: int = 0) -> str:
     return f"{value:,.{digits}f}"
-
-
-def _excerpt(text: str) -> str:
-    return text if len(text) <= _EXCERPT else text[:_EXCERPT].rsplit(" ", 1)[0]
-
-
-def _rest(text: str) -> str:
-    return text[len(_excerpt(text)) :]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tagnet.atomic import write_text
 from tagnet.evaluation.average_precision import average_precisions
 from tagnet.evaluation.intervals import BootstrapResult
 from tagnet.evaluation.label_scores import count, per_tag
@@ -43,7 +45,11 @@ class TagRow:
     """Records measured here that were given it."""
     threshold: float
     precision: float
+    precision_low: float
+    precision_high: float
     recall: float
+    recall_low: float
+    recall_high: float
     f1: float
     f1_low: float
     f1_high: float
@@ -77,12 +83,13 @@ def per_tag_table(
         ValueError: the arrays are not about the same number of tags.
     """
     sizes = {probs_NK.shape[1], y_NK.shape[1], accepted_NK.shape[1]}
-    sizes |= {len(tags), len(thresholds_K), len(train_counts_K), len(intervals.f1_low_K)}
+    sizes |= {len(tags), len(thresholds_K), len(train_counts_K), len(intervals.tags["f1"].low_K)}
     if len(sizes) != 1:
         raise ValueError(f"expected arrays about the same tags, found {sorted(sizes)} of them")
     counts = count(y_NK, accepted_NK)
     scores = per_tag(counts)
     ap_K = average_precisions(probs_NK, y_NK)
+    bounds = intervals.tags
     return [
         TagRow(
             tag=tag,
@@ -91,13 +98,17 @@ def per_tag_table(
             predicted=int(counts.predicted_SK[0, k]),
             threshold=float(thresholds_K[k]),
             precision=float(scores["precision"][0, k]),
+            precision_low=float(bounds["precision"].low_K[k]),
+            precision_high=float(bounds["precision"].high_K[k]),
             recall=float(scores["recall"][0, k]),
+            recall_low=float(bounds["recall"].low_K[k]),
+            recall_high=float(bounds["recall"].high_K[k]),
             f1=float(scores["f1"][0, k]),
-            f1_low=float(intervals.f1_low_K[k]),
-            f1_high=float(intervals.f1_high_K[k]),
+            f1_low=float(bounds["f1"].low_K[k]),
+            f1_high=float(bounds["f1"].high_K[k]),
             average_precision=_or_none(ap_K[k]),
-            average_precision_low=_or_none(intervals.average_precision_low_K[k]),
-            average_precision_high=_or_none(intervals.average_precision_high_K[k]),
+            average_precision_low=_or_none(bounds["average_precision"].low_K[k]),
+            average_precision_high=_or_none(bounds["average_precision"].high_K[k]),
         )
         for k, tag in enumerate(tags)
     ]
@@ -108,11 +119,14 @@ def _or_none(value: float) -> float | None:
 
 
 def write_csv(path: Path, rows: Sequence[TagRow]) -> None:
-    """Write the rows with a header; None becomes an empty cell. The file appears whole or not at all."""
+    """Write the rows with a header; None becomes an empty cell. The file appears whole or not at all.
+
+    Raises:
+        RunDirectoryError: it cannot be written.
+    """
     columns = [field.name for field in dataclasses.fields(TagRow)]
-    aside = path.with_name(path.name + ".partial")
-    with aside.open("w", encoding="utf-8", errors="replace", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows([["" if (v := getattr(row, c)) is None else v for c in columns] for row in rows])
-    aside.replace(path)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([["" if (v := getattr(row, c)) is None else v for c in columns] for row in rows])
+    write_text(path, text.getvalue())

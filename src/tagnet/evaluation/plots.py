@@ -6,6 +6,7 @@ Legend: N records, K tags.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -147,16 +148,19 @@ def _pr_points(y_N: NDArray[np.bool_], scores_N: NDArray[np.floating]) -> tuple[
 
 
 @svg.styled
-def reliability(probs_NK: NDArray[np.floating], y_NK: NDArray[Any]) -> str:
-    """Share of positives against mean probability in the bins of the ECE, all cells pooled, and how full each is."""
+def reliability(probs_NK: NDArray[np.floating], y_NK: NDArray[Any], confidence: float) -> str:
+    """Share of positives against mean probability in the bins of the ECE, all cells pooled, and how full each is.
+
+    The intervals cover `confidence` and take the cells of a record as independent.
+    """
     probs, y = probs_NK.ravel().astype(np.float64), (y_NK.ravel() > 0).astype(np.float64)
     bins = np.minimum((probs * NUM_BINS).astype(int), NUM_BINS - 1)
     counts = np.bincount(bins, minlength=NUM_BINS)
     filled = counts > 0
     mean_p = np.bincount(bins, probs, NUM_BINS)[filled] / counts[filled]
     share = np.bincount(bins, y, NUM_BINS)[filled] / counts[filled]
-    # Wilson's interval: sensible also where every or no cell of a bin is positive.
-    n, z = counts[filled], 1.96
+    # Wilson's interval (1927): sensible also where every or no cell of a bin is positive.
+    n, z = counts[filled], NormalDist().inv_cdf(0.5 + confidence / 2)
     centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
     figure = svg.new_figure(430)

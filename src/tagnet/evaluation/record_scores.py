@@ -31,7 +31,6 @@ class RecordScores:
     denominators: dict[str, Floats]
     residuals_NB: Floats
     """Sum over the record's tags of probability minus truth, in the bin of the probability."""
-    num_tags: int
 
 
 def record_scores(
@@ -58,7 +57,6 @@ def record_scores(
         numerators={name: np.concatenate([p[0][name] for p in parts]) for name in names},
         denominators={name: has_tag_N if name in over_tagged else np.ones(N) for name in names},
         residuals_NB=np.concatenate([p[1] for p in parts]),
-        num_tags=K,
     )
 
 

@@ -13,7 +13,9 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from tagnet.atomic import write_text
 from tagnet.evaluation import data_plots, plots, svg
+from tagnet.evaluation.excerpt import excerpt, rest
 from tagnet.evaluation.headline import headline
 from tagnet.evaluation.intervals import Estimate
 from tagnet.evaluation.metrics import HEADLINE_KEYS, LOWER_IS_BETTER
@@ -22,8 +24,6 @@ from tagnet.evaluation.per_tag import FEWEST_POSITIVES, GOOD_F1, WEAK_F1
 from tagnet.evaluation.report_data import ReportData
 from tagnet.evaluation.tables import MODEL_NAMES, NAMES
 
-EXCERPT = 420
-"""Characters of a text that are shown at once; the rest opens on demand."""
 MOST_LISTED = 60
 """Entries of a list of dropped tags or skipped rows; the rest is counted."""
 
@@ -32,11 +32,12 @@ def write_report(path: Path, data: ReportData) -> None:
     """Write the report to `path`; the file appears whole or not at all.
 
     Everything that comes from the records is escaped, and the page's own policy forbids it to load or run anything
-    but what is in it. Unpaired surrogates in texts are replaced.
+    but what is in it. Unpaired surrogates in texts are spelled out.
+
+    Raises:
+        RunDirectoryError: it cannot be written.
     """
-    aside = path.with_name(path.name + ".partial")
-    aside.write_text(render_report(data), encoding="utf-8", errors="replace")
-    aside.replace(path)
+    write_text(path, render_report(data))
 
 
 def render_report(data: ReportData) -> str:
@@ -46,7 +47,7 @@ def render_report(data: ReportData) -> str:
         files.joinpath(f"report.{kind}").read_text(encoding="utf-8") for kind in ("css", "js", "html")
     )
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"score": _score, "chance": _chance, "excerpt": _excerpt, "rest": _rest, "most": _most}
+    environment.filters |= {"score": _score, "chance": _chance, "excerpt": excerpt, "rest": rest, "most": _most}
     return environment.from_string(template).render(
         data=data,
         style=Markup(style),
@@ -114,7 +115,7 @@ def _plots(data: ReportData) -> dict[str, str]:
         "precision_recall": plots.precision_recall(
             data.tags, test.probs_NK, test.y_NK, data.rows, data.overall["map_micro"]
         ),
-        "reliability": plots.reliability(test.probs_NK, test.y_NK),
+        "reliability": plots.reliability(test.probs_NK, test.y_NK, data.confidence),
         "global_threshold": plots.global_threshold(val.probs_NK, val.y_NK, thresholds_K),
         "frequencies": data_plots.frequencies(data.tags, data.y_all_NK),
     }
@@ -157,14 +158,6 @@ def _chance(probability: float) -> str:
     if probability < 0.01:
         return "below 0.01"
     return "above 0.99" if probability > 0.99 else f"{probability:.2f}"
-
-
-def _excerpt(text: str) -> str:
-    return text if len(text) <= EXCERPT else text[:EXCERPT].rsplit(" ", 1)[0]
-
-
-def _rest(text: str) -> str:
-    return text[len(_excerpt(text)) :]
 
 
 def _most(counts: Mapping[str, int]) -> list[tuple[str, int]]:

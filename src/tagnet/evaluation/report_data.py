@@ -114,4 +114,3 @@ class ReportData:
     config: Mapping[str, Any]
     environment: Mapping[str, str] = field(default_factory=dict)
     collapse: str | None = None
-    notes: Sequence[str] = ()

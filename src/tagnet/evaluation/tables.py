@@ -9,11 +9,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from tagnet.evaluation.intervals import Estimate
-from tagnet.evaluation.metrics import LOWER_IS_BETTER
+from tagnet.evaluation.metrics import HEADLINE_KEYS, LOWER_IS_BETTER
 from tagnet.evaluation.per_tag import TagRow, Verdict
 
 STYLES: dict[Verdict, str] = {"good": "green", "fair": "yellow", "weak": "red", "unsure": "dim"}
-COLUMNS = ("f1_micro", "f1_macro", "f1_weighted", "map", "ece")
 NAMES = {
     "f1_micro": "micro F1",
     "f1_macro": "macro F1",
@@ -62,7 +61,7 @@ def comparison_table(
     with_intervals = console.width >= 124
     table = Table(title=title, title_justify="left", header_style="bold", pad_edge=False)
     table.add_column("model", overflow="fold")
-    wanted = COLUMNS if console.width >= 72 else ("f1_macro", "map", "ece")
+    wanted = HEADLINE_KEYS if console.width >= 72 else ("f1_macro", "map", "ece")
     columns = [c for c in wanted if all(c in scores for scores in models.values())]
     best = {c: (min if c in LOWER_IS_BETTER else max)(scores[c].value for scores in models.values()) for c in columns}
     for column in columns:

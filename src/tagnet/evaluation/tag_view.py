@@ -24,7 +24,7 @@ NUM_EXAMPLES = 5
 MOST_WORDS = 20
 MOST_COMPANIONS = 12
 _LEAST_SURETY = 1.645
-"""In standard errors: what chance alone reaches for one word in twenty."""
+"""In standard errors above 0: a word that has nothing to do with the tag gets so far one time in twenty."""
 
 _WORD = re.compile(r"[^\W\d_][\w+#]+(?:['’-]\w+)*")
 
@@ -192,7 +192,7 @@ def typical_words(texts: Sequence[str], bears_N: NDArray[np.bool_], most: int = 
 
     A word counts once a record. Its log odds ratio has half a record added to each of the four cells (Haldane 1956,
     Anscombe 1956); words are ranked by that ratio over its standard error, so that a word of two records does not
-    lead, and those that chance explains are left out.
+    lead. Words within the noise are left out; of many words, chance alone still carries some beyond it.
 
     >>> texts = ["fast graph walks", "graph maps", "a graph", "fast tables", "tables of maps", "a table"]
     >>> [word.word for word in typical_words(texts, np.array([True, True, True, False, False, False]))]

@@ -18,7 +18,7 @@ from tokenizers import Tokenizer
 from tagnet.config import DataConfig
 from tagnet.data.prepare import Prepared
 from tagnet.data.tokens import render_texts
-from tagnet.errors import EncoderError
+from tagnet.errors import EncoderError, nearest
 from tagnet.records.record import text_template
 
 _CHUNK = 4096
@@ -72,7 +72,7 @@ def load_tokenizer(encoder: str) -> tuple[Tokenizer, int]:
             json.loads((embedded_folder() / "config.json").read_text(encoding="utf-8"))["max_position_embeddings"]
         )
     else:
-        config, loaded = _from_transformers(encoder)
+        config, loaded = _from_transformers(encoder, (EMBEDDED_ENCODER, TINY_ENCODER))
         tokenizer = loaded.backend_tokenizer
         allowed = loaded.model_max_length if loaded.model_max_length < _NO_LIMIT else None
         limit = _most_tokens(config, getattr(config, "pad_token_id", None) or 0, allowed)
@@ -81,28 +81,48 @@ def load_tokenizer(encoder: str) -> tuple[Tokenizer, int]:
     return tokenizer, limit
 
 
-def _from_transformers(encoder: str) -> tuple[Any, Any]:
+def _from_transformers(encoder: str, known: tuple[str, ...]) -> tuple[Any, Any]:
+    folder = Path(encoder).expanduser()
+    location = folder if folder.is_dir() else _cached_folder(encoder)
+    if location is None:
+        raise EncoderError(
+            f"encoder={encoder}: no such folder, and not in the local cache of the Hugging Face hub"
+            f"{nearest(encoder, known)}\n"
+            f"Fetch it with `hf download {encoder}`, pass a folder, or go without lengths: --no-tokens"
+        )
     from transformers import AutoConfig, AutoTokenizer
 
-    folder = Path(encoder).expanduser()
-    location = str(folder) if folder.is_dir() else encoder
     place: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     try:
-        config = AutoConfig.from_pretrained(location, **place)
-        tokenizer = AutoTokenizer.from_pretrained(location, **place)
+        config = AutoConfig.from_pretrained(str(location), **place)
+        tokenizer = AutoTokenizer.from_pretrained(str(location), **place)
     except Exception as error:  # a folder can be wrong in more ways than transformers has classes of errors
-        if folder.is_dir():
-            raise EncoderError(
-                f"encoder={encoder}: expected config.json and a tokenizer, found none that can be read.\n"
-                "Save them there with save_pretrained(), or go without lengths: --no-tokens"
-            ) from error
+        mend = (
+            "Save them there with save_pretrained()" if folder.is_dir() else f"Fetch them with `hf download {encoder}`"
+        )
         raise EncoderError(
-            f"encoder={encoder}: no such folder, and not in the local cache of the Hugging Face hub.\n"
-            f"Fetch it with `hf download {encoder}`, pass a folder, or go without lengths: --no-tokens"
+            f"encoder={encoder}: expected config.json and a tokenizer in {location}, found none that can be read.\n"
+            f"{mend}, or go without lengths: --no-tokens"
         ) from error
     if getattr(tokenizer, "backend_tokenizer", None) is None:
         raise EncoderError(f"encoder={encoder}: expected a tokenizer of the `tokenizers` library, found a slow one.")
     return config, tokenizer
+
+
+def _cached_folder(name: str) -> Path | None:
+    """The files of a hub model in the local cache.
+
+    transformers, asked for local files alone, still looks for the hub when they are not there, and on some networks
+    waits long for it.
+    """
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        found = try_to_load_from_cache(name, "config.json")
+    except HFValidationError:
+        return None
+    return Path(found).parent if isinstance(found, str) else None
 
 
 def view_tokens(prepared: Prepared, data: DataConfig, encoder: str) -> TokenView:

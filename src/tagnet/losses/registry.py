@@ -27,7 +27,7 @@ from tagnet.losses.focal import focal_loss
 from tagnet.losses.negative_tolerant import class_balanced_loss, distribution_balanced_loss
 from tagnet.losses.two_way import two_way_loss
 from tagnet.losses.weighted_bce import weighted_binary_cross_entropy
-from tagnet.losses.weights import class_balanced_weights, inverse_counts, positive_weights, prior_log_odds
+from tagnet.losses.weights import class_balanced_weights, clipped_log_odds, inverse_counts, positive_weights
 from tagnet.losses.zlpr import zlpr_loss
 
 
@@ -100,7 +100,7 @@ def make_loss(config: LossConfig, positives_K: Tensor | NDArray[np.number], num_
                 | {"map_alpha": config.map_alpha, "map_beta": config.map_beta, "map_mu": config.map_mu},
                 {
                     "inverse_counts_K": inverse_counts(counts_K),
-                    "prior_log_odds_K": prior_log_odds(counts_K, num_records),
+                    "prior_log_odds_K": clipped_log_odds(counts_K, num_records),
                 },
             )
         case ClassBalancedConfig():
@@ -109,7 +109,7 @@ def make_loss(config: LossConfig, positives_K: Tensor | NDArray[np.number], num_
                 _tolerance(config),
                 {
                     "tag_weights_K": class_balanced_weights(counts_K, num_records, config.beta),
-                    "prior_log_odds_K": prior_log_odds(counts_K, num_records),
+                    "prior_log_odds_K": clipped_log_odds(counts_K, num_records),
                 },
             )
         case ZLPRConfig():

@@ -79,10 +79,10 @@ def inverse_counts(positives_K: NDArray[np.number]) -> FloatArray:
     return result
 
 
-def prior_log_odds(positives_K: NDArray[np.number], num_records: int) -> FloatArray:
+def clipped_log_odds(positives_K: NDArray[np.number], num_records: int) -> FloatArray:
     """log(p / (1 − p)) for the share p of records that bear the tag, (K,); at least half a record is on either side.
 
-    >>> prior_log_odds(np.array([50, 10, 0]), 100).round(3).tolist()
+    >>> clipped_log_odds(np.array([50, 10, 0]), 100).round(3).tolist()
     [0.0, -2.197, -5.293]
     """
     positives = np.clip(np.asarray(positives_K, dtype=np.float64), 0.5, num_records - 0.5)

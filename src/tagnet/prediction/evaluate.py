@@ -18,10 +18,6 @@ from tagnet.prediction.tagger import Tagger
 from tagnet.records.label_space import LabelSpace
 from tagnet.records.record import Record
 
-_SAMPLES = 1000
-_CONFIDENCE = 0.95
-_AT_K = (1, 3, 5)
-
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -40,7 +36,8 @@ def evaluate(tagger: Tagger, records: Sequence[Record], *, seed: int = 0) -> Eva
     """Measure a tagger on labelled records.
 
     Tags are made canonical as in the run behind the bundle: the same taxonomy, aliases, parents, and the same view of
-    records without a tag. Tags outside its label space are passed over.
+    records without a tag. Tags outside its label space are passed over. Intervals and the k of precision at k are
+    those of the run, too.
 
     Raises:
         LabelSpaceError: no record bears a tag of the label space.
@@ -58,7 +55,16 @@ def evaluate(tagger: Tagger, records: Sequence[Record], *, seed: int = 0) -> Eva
     y_NK = y_all_NK[keep]
     probs_NK = tagger.probabilities([records[i] for i in keep])
     accepted_NK = bundle.rule.accept(probs_NK)
-    result = bootstrap(probs_NK, y_NK, accepted_NK, samples=_SAMPLES, confidence=_CONFIDENCE, seed=seed, at_k=_AT_K)
+    settings = bundle.evaluation
+    result = bootstrap(
+        probs_NK,
+        y_NK,
+        accepted_NK,
+        samples=settings.bootstrap_samples,
+        confidence=settings.confidence,
+        seed=seed,
+        at_k=settings.at_k,
+    )
     counts_K = np.array([bundle.train_counts[tag] for tag in bundle.tags])
     rows = per_tag_table(bundle.tags, probs_NK, y_NK, accepted_NK, bundle.rule.thresholds_K, counts_K, result)
     return Evaluation(len(keep), len(records) - len(keep), result, tuple(rows), probs_NK)

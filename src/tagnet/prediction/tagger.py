@@ -16,13 +16,12 @@ from numpy.typing import NDArray
 
 from tagnet.bundle import Bundle, load_network, load_tokenizer, read_bundle
 from tagnet.data.tokens import render_texts, tokenize
-from tagnet.errors import ConfigError, HardwareError, RecordError, nearest
+from tagnet.errors import RecordError
+from tagnet.prediction.device import choose_device
 from tagnet.prediction.inference import compute_logits
 from tagnet.records.record import Record
 
 Input = str | Mapping[str, str] | Record
-
-_DEVICES = ("cpu", "gpu", "auto")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,22 +120,6 @@ class Tagger:
             ]
             for order, probs_K, accepted_K in zip(order_NK, probs_NK, accepted_NK, strict=True)
         ]
-
-
-def choose_device(name: str) -> torch.device:
-    """The device that `cpu`, `gpu` or `auto` stands for.
-
-    Raises:
-        HardwareError: a GPU was asked for where there is none.
-        ConfigError: it is none of the three.
-    """
-    if name not in _DEVICES:
-        raise ConfigError(f"device: expected {', '.join(_DEVICES)}; found {name!r}{nearest(name, _DEVICES)}")
-    if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
-        return torch.device("cpu")
-    if not torch.cuda.is_available():
-        raise HardwareError("a GPU was asked for, and PyTorch finds none here; use cpu or auto.")
-    return torch.device("cuda")
 
 
 def _fields(each: Mapping[str, str] | Record, features: Sequence[str], place: int) -> dict[str, str]:

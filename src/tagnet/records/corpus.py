@@ -5,7 +5,7 @@ N records, K tags.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -42,7 +42,7 @@ class CorpusReport:
     excluded: Mapping[str, int]
     """Tags that the settings exclude."""
     warnings: tuple[str, ...]
-    """Of the taxonomy, and of settings that name tags nobody bears."""
+    """Of the taxonomy, of tags that differ by blanks alone, and of settings that have nothing to act upon."""
     fingerprint: str
     """Of the source, see `LoadedRecords`."""
 
@@ -96,6 +96,8 @@ def prepare_corpus(loaded: LoadedRecords, taxonomy: Taxonomy | None, labels: Lab
         excluded=_by_count({tag: n for tag, n in left_out.items() if tag in labels.exclude}),
         warnings=(
             *(taxonomy.warnings if taxonomy else ()),
+            *_parent_warnings(taxonomy, labels),
+            *_blank_warnings(loaded.records, taxonomy),
             *unknown_tag_warnings(labels, counts, _hints(taxonomy, outside, aliases)),
         ),
         fingerprint=loaded.fingerprint,
@@ -137,6 +139,28 @@ def _hints(taxonomy: Taxonomy | None, outside: Mapping[str, int], aliases: Mappi
     if taxonomy is not None:
         hints.update({alias: f"it is an alias; name {taxonomy.resolve(alias)!r}" for alias in aliases})
     return hints
+
+
+def _parent_warnings(taxonomy: Taxonomy | None, labels: LabelsConfig) -> list[str]:
+    if taxonomy is not None or not labels.add_parents:
+        return []
+    return ["labels.add_parents=true adds nothing without a taxonomy; name one with data.taxonomy=tags.json"]
+
+
+def _blank_warnings(records: Sequence[Record], taxonomy: Taxonomy | None) -> list[str]:
+    """Tags that a person would take for one and the same."""
+    counts = count_tags(record.tags for record in records)
+    alike: dict[str, set[str]] = defaultdict(set)
+    for tag in [*counts, *(taxonomy.tags if taxonomy else ())]:
+        alike[tag.strip()].add(tag)
+    odd = sorted(tag for trimmed, tags in alike.items() if len(tags) > 1 for tag in tags - {trimmed} if tag in counts)
+    if not odd:
+        return []
+    shown = ", ".join(f"{tag!r} ({counts[tag]} records)" for tag in odd[:3]) + (", …" if len(odd) > 3 else "")
+    return [
+        f"{len(odd)} tag(s) differ from another tag only by blanks at their ends: {shown}; tags are never trimmed, so "
+        "each counts as a tag of its own"
+    ]
 
 
 def _by_count(counts: Mapping[str, int]) -> dict[str, int]:

@@ -14,7 +14,30 @@ from tagnet.records.record import Record
 from tagnet.records.rows import HUB, InvalidRow, iter_rows
 from tagnet.records.sources import resolve_records
 
-__all__ = ["LoadedRecords", "SkippedRow", "iter_rows", "load_records"]
+GIVEN = "the given records"
+"""How messages and data.json name rows that came from no file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """The words in which errors say what to do, for they differ from command to command."""
+
+    column: str
+    """How a column is named; `{}` stands for our name of the field."""
+    feature: str
+    """What else can be done where the field is a feature."""
+    bad_row: str
+    """What to do about rows that cannot be used."""
+
+
+AS_SETTINGS = Hints(
+    "data.columns.{}=COLUMN",
+    ", or leave it out of data.features",
+    "data.on_invalid=skip leaves such rows out and says which",
+)
+"""Where a run is composed."""
+AS_FLAGS = Hints("--column {}=COLUMN", "", "mend such rows, or take them out of the file")
+"""Where a bundle is used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +73,18 @@ def load_records(
     features: Sequence[str],
     *,
     need_tags: bool = True,
+    hints: Hints = AS_SETTINGS,
 ) -> LoadedRecords:
     """Read and check every row of a source.
 
     Args:
-        source: `embedded`, `madewithml`, `hub:NAME[:split]`, or the path of a JSON array, JSON Lines, CSV or Parquet
-            file or a saved dataset; or rows at hand, such as a list of dictionaries or a dataset.
+        source: `embedded`, `madewithml`, `hub:NAME[:SUBSET][:SPLIT]`, or the path of a JSON array, JSON Lines, CSV or
+            Parquet file or a saved dataset; or rows at hand, such as a list of dictionaries or a dataset.
         columns: our field name → the column's name in the file, for those that differ.
         on_invalid: `error`, or `skip`: rows that cannot be used end up in `LoadedRecords.skipped`.
         features: the fields that make the text.
         need_tags: False, for prediction: rows without tags are as good as others.
+        hints: the words for what to do, in errors.
 
     Raises:
         RecordError: the source is missing or cannot be read, holds no usable row, lacks a column, or holds a row that
@@ -86,13 +111,13 @@ def load_records(
             parsed = InvalidRow(schema.column("id"), "an id of its own", f"{parsed.id!r}, the id of row {first} too")
         invalid.append(SkippedRow(str(location), number, parsed.field, parsed.expected, parsed.found))
     if columns_seen:
-        _check_columns(str(location), schema, list(columns_seen))
-    _check_rows(str(location), records, invalid, on_invalid)
+        _check_columns(str(location), schema, list(columns_seen), hints)
+    _check_rows(str(location), records, invalid, on_invalid, hints)
     fingerprint = row_hash.hexdigest() if row_hash is not None else _hash_file(Path(location))
     return LoadedRecords(tuple(records), tuple(invalid), fingerprint)
 
 
-def _check_columns(place: str, schema: RowSchema, seen: list[str]) -> None:
+def _check_columns(place: str, schema: RowSchema, seen: list[str], hints: Hints) -> None:
     needed = dict.fromkeys(["id", *(["tags"] if schema.need_tags else []), *schema.features])
     if schema.need_tags:
         needed.update(dict.fromkeys(schema.columns))
@@ -102,15 +127,15 @@ def _check_columns(place: str, schema: RowSchema, seen: list[str]) -> None:
             shown = ", ".join(seen[:12]) + (", …" if len(seen) > 12 else "")
             raise RecordError(
                 f"{place}: no row, from row 1 on, has a column {column!r}; there are {shown}{nearest(column, seen)}\n"
-                f"Say which column holds it: data.columns.{name}=COLUMN"
-                + (", or leave it out of data.features." if name in schema.features else ".")
+                f"Say which column holds it: {hints.column.format(name)}"
+                f"{hints.feature if name in schema.features else ''}."
             )
 
 
-def _check_rows(place: str, records: list[Record], invalid: list[SkippedRow], on_invalid: str) -> None:
+def _check_rows(place: str, records: list[Record], invalid: list[SkippedRow], on_invalid: str, hints: Hints) -> None:
     if invalid and on_invalid == "error":
         others = f"{len(invalid) - 1} more rows cannot be used" if len(invalid) > 1 else "All other rows can be used"
-        raise RecordError(f"{invalid[0]}\n{others}; data.on_invalid=skip leaves such rows out and says which.")
+        raise RecordError(f"{invalid[0]}\n{others}; {hints.bad_row}.")
     if invalid and not records:
         raise RecordError(f"{place}: none of the {len(invalid)} rows can be used; the first:\n{invalid[0]}")
     if not records:
@@ -120,7 +145,7 @@ def _check_rows(place: str, records: list[Record], invalid: list[SkippedRow], on
 def _open(source: str | Iterable[Mapping[str, object]]) -> tuple[str | Path, Iterator[tuple[int, object]]]:
     """Where the rows come from, as messages name it, and the rows with their numbers."""
     if not isinstance(source, str):
-        return "the given records", enumerate(source, 1)
+        return GIVEN, enumerate(source, 1)
     location = source if source.startswith(HUB) else resolve_records(source)
     return location, iter_rows(location)
 

@@ -1,7 +1,8 @@
 """Rows from files of every format: what they hold, not yet whether it makes records.
 
-JSON and JSON Lines are read with the standard library, since its errors know line and column; CSV, Parquet, saved
-datasets and the hub go through the `datasets` library, batch by batch, without a copy in its cache.
+JSON, JSON Lines and CSV are read with the standard library, since only so every fault has its line, and rows beside it
+can still be used; Parquet, saved datasets and the hub go through the `datasets` library, batch by batch, without a copy
+in its cache.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
-import warnings
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,12 +40,12 @@ class TextRow(dict[str, object]):
 
 
 def iter_rows(source: str | Path) -> Iterator[tuple[int, object]]:
-    """The rows of a file, a saved dataset, or `hub:NAME[:split]` (split `train` where none is named).
+    """The rows of a file, a saved dataset, or `hub:NAME[:SUBSET][:SPLIT]` (split `train` where none is named).
 
     Yields:
         (number, row), from 1: the place in a JSON array, the line in JSON Lines, the data row in all others. A row is
-        a mapping, a `TextRow` where all cells are text; an `InvalidRow` where a JSON line is broken; or whatever else
-        a JSON file holds in its place.
+        a mapping, a `TextRow` where all cells are text; an `InvalidRow` where a line of JSON Lines or CSV is broken;
+        or whatever else a JSON file holds in its place.
 
     Raises:
         RecordError: the file is missing, of no known format, or cannot be read.
@@ -98,40 +99,44 @@ def _iter_json_lines(path: Path) -> Iterator[tuple[int, object]]:
 
 
 def _iter_csv(path: Path, separator: str) -> Iterator[tuple[int, object]]:
-    header = _csv_header(path, separator)
-    if not header:
-        return
-    datasets = _import_datasets(str(path))
-    # Every cell is read as the text it is: "007", "NA" and "1e5" are not ours to interpret. No index column, or a
-    # separator at the end of each line would silently shift all columns by one.
-    dataset = _load(
-        str(path),
-        "csv",
-        data_files=str(path),
-        sep=separator,
-        features=datasets.Features({name: datasets.Value("string") for name in header}),
-        keep_default_na=False,
-        index_col=False,
-        split="train",
-        streaming=True,
-    )
-    for number, row in _iter_dataset(dataset, str(path)):
-        yield number, TextRow(row)
-
-
-def _csv_header(path: Path, separator: str) -> list[str]:
+    # The module's own limit, 131,072 characters, is less than a long readme.
+    csv.field_size_limit(max(csv.field_size_limit(), 2**31 - 1))
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            header = next((row for row in csv.reader(stream, delimiter=separator) if row), [])
+            lines = _csv_lines(csv.reader(stream, delimiter=separator, strict=True))
+            header = next(lines, [])
+            if isinstance(header, InvalidRow):
+                raise RecordError(f"{path}: the line of column names cannot be read ({header.found})")
+            twice = sorted({name for name in header if header.count(name) > 1})
+            if twice:
+                raise RecordError(f"{path}: expected each column name once, found {', '.join(map(repr, twice))} twice")
+            # The name that pandas gives to the index that it writes without one.
+            names = [name or f"Unnamed: {place}" for place, name in enumerate(header)]
+            for number, cells in enumerate(lines, start=1):
+                if isinstance(cells, InvalidRow):
+                    yield number, cells
+                elif len(cells) != len(names):
+                    yield number, InvalidRow("row", f"{len(names)} cells, as in the first line", f"{len(cells)}")
+                else:
+                    yield number, TextRow(zip(names, cells, strict=True))
     except UnicodeDecodeError as fault:
         raise RecordError(f"{path}: expected UTF-8, found byte {fault.object[fault.start]:#04x}") from fault
-    except (OSError, csv.Error) as fault:
-        raise RecordError(f"{path}: the line of column names cannot be read ({fault})") from fault
-    twice = sorted({name for name in header if header.count(name) > 1})
-    if twice:
-        raise RecordError(f"{path}: expected each column name once, found {', '.join(map(repr, twice))} twice")
-    # pandas, which reads for datasets, gives columns without a name this one.
-    return [name or f"Unnamed: {place}" for place, name in enumerate(header)]
+    except OSError as fault:
+        raise RecordError(f"{path}: cannot be read ({fault.strerror or fault})") from fault
+
+
+def _csv_lines(reader: Iterator[list[str]]) -> Iterator[list[str] | InvalidRow]:
+    """The cells of each line that is not empty, or what is wrong with it."""
+    while True:
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as fault:
+            yield InvalidRow("row", "cells of CSV", str(fault))
+            continue
+        if cells:
+            yield cells
 
 
 def _iter_parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -159,9 +164,13 @@ def _iter_folder(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _iter_hub(source: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    name, _, split = source.removeprefix(HUB).partition(":")
+    # A split may have a part of its own in brackets: test[:10%].
+    name, *rest = re.split(r":(?![^\[]*\])", source.removeprefix(HUB))
+    if not name or len(rest) > 2:
+        raise RecordError(f"{source}: expected hub:NAME, hub:NAME:SPLIT or hub:NAME:SUBSET:SPLIT")
     _import_datasets(source)
-    yield from _iter_dataset(_load(source, name, split=split or "train"), source)
+    subset = {"name": rest[0]} if len(rest) == 2 else {}
+    yield from _iter_dataset(_load(source, name, split=rest[-1] if rest else "train", **subset), source)
 
 
 def _import_datasets(place: str) -> Any:
@@ -175,11 +184,11 @@ def _import_datasets(place: str) -> Any:
     return datasets
 
 
-def _load(place: str, name: str, **arguments: Any) -> Any:
+def _load(place: str, path: str, **arguments: Any) -> Any:
     import datasets
 
     with _readable(place):
-        return datasets.load_dataset(name, **arguments)
+        return datasets.load_dataset(path, **arguments)
 
 
 def _iter_dataset(dataset: Any, place: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -220,10 +229,7 @@ def _readable(place: str) -> Iterator[None]:
     try:
         datasets.logging.set_verbosity(datasets.logging.CRITICAL)
         datasets.disable_progress_bars()
-        with warnings.catch_warnings():
-            # pandas only warns where it throws cells away because a row is longer than the header.
-            warnings.filterwarnings("error", message="Length of header or names does not match")
-            yield
+        yield
     except Exception as fault:
         # datasets passes on errors of pandas, pyarrow, fsspec and httpx, which have no common class.
         reason = str(fault).strip().partition("\n")[0] or type(fault).__name__

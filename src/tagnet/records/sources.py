@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import os
+import re
 import urllib.request
 from importlib.resources import files
 from pathlib import Path
@@ -21,6 +23,7 @@ _MADEWITHML_SHA256 = {
     "tags.json": "609171cd43a6466b7a2aa82bd25fc5a55755d5ba6e52e0981f81f7c73ee4e9aa",
 }
 _TIMEOUT_SECONDS = 30.0
+_HUB_NAME = re.compile(r"[\w-]+/[\w-]+")
 
 
 def resolve_records(name: str) -> Path:
@@ -68,6 +71,8 @@ def _existing(name: str, names: tuple[str, ...]) -> Path:
     except (OSError, RuntimeError) as fault:
         raise DataError(f"{name}: cannot be read ({getattr(fault, 'strerror', None) or fault})") from fault
     hint = nearest(name, names)
+    if not hint and _HUB_NAME.fullmatch(name) and not path.suffix and not path.parent.exists():
+        hint = f"; for a data set of the Hugging Face hub write hub:{name}"
     if hint:
         raise DataError(f"{name}: no such file{hint}")
     check_is_file(path, DataError)
@@ -112,7 +117,7 @@ def fetch(address: str, sha256: str, path: Path) -> None:
     try:
         with urllib.request.urlopen(address, timeout=_TIMEOUT_SECONDS) as response:
             content: bytes = response.read()
-    except (OSError, ValueError) as fault:
+    except (OSError, ValueError, http.client.HTTPException) as fault:
         raise DataError(
             f"{address}: cannot be fetched ({getattr(fault, 'reason', fault)})\n"
             f"Get {path.name} from there by other means, and set TAGNET_DATA to the folder you put it in."

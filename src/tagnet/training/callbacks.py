@@ -23,7 +23,7 @@ from tagnet.calibration.fit import fit_decision_rule
 from tagnet.calibration.rule import DecisionRule
 from tagnet.config import CalibratorConfig, ThresholdsConfig
 from tagnet.data.datamodule import Targets
-from tagnet.errors import CollapseError
+from tagnet.errors import CollapseError, DivergenceError
 from tagnet.evaluation.collapse import collapse_reason
 from tagnet.evaluation.metrics import overall_metrics
 from tagnet.training.distributed import gather
@@ -62,6 +62,11 @@ class CalibratedThresholds(pl.Callback):
         """Fit on this epoch's logits."""
         assert isinstance(pl_module, TaggerModule)
         index_V, logits_VK = pl_module.validation_logits()
+        if not np.isfinite(logits_VK).all():
+            raise DivergenceError(
+                f"after epoch {trainer.current_epoch + 1} the model's logits are no longer finite: it has diverged.\n"
+                "Lower optim.lr, set optim.clip_norm, or train in trainer.precision=32-true."
+            )
         y_VK = self._y_NK[index_V]
         self.rule = fit_decision_rule(self._tags, logits_VK, y_VK, self._calibrator, self._thresholds)
         probs_VK = self.rule.probabilities(logits_VK)
@@ -136,6 +141,7 @@ class MetricsLog(pl.Callback):
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._batches: list[Tensor] = []
         self._pending: list[tuple[int, int, float, Tensor]] = []
         self._steps: list[tuple[int, int, float, float]] = []
         self._seen = 0
@@ -168,11 +174,15 @@ class MetricsLog(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Remember the step; its loss is not read from the device before the epoch ends."""
+        # Lightning has divided the loss of a batch by the number of batches that make a step.
+        self._batches.append(outputs["loss"].detach() * trainer.accumulate_grad_batches)
         if trainer.global_step == self._seen:
             return
         self._seen = trainer.global_step
         rate = max(group["lr"] for group in trainer.optimizers[0].param_groups)
-        self._pending.append((trainer.global_step, trainer.current_epoch, rate, outputs["loss"].detach()))
+        loss = torch.stack(self._batches).mean()
+        self._batches = []
+        self._pending.append((trainer.global_step, trainer.current_epoch, rate, loss))
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the steps of the epoch and its validation metrics."""

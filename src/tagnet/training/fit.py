@@ -5,7 +5,6 @@ Shapes: N records, K tags.
 
 from __future__ import annotations
 
-import errno
 import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,24 +16,28 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from numpy.typing import NDArray
 from rich.console import Console
 
-from tagnet.atomic import cannot_write, write_json
+from tagnet.atomic import write_json
 from tagnet.baselines.run import run_baselines
 from tagnet.bundle import TextSettings, write_bundle
 from tagnet.calibration.fit import fit_decision_rule
+from tagnet.calibration.rule import DecisionRule
 from tagnet.config import TrainConfig
 from tagnet.data.datamodule import Targets, TextDataModule
 from tagnet.data.prepare import Prepared, prepare
-from tagnet.data.split import save_split
+from tagnet.data.split_file import save_split
 from tagnet.data.tokens import TokenizedTexts, render_texts, tokenize
-from tagnet.errors import ConfigError
+from tagnet.errors import CollapseError, ConfigError
+from tagnet.evaluation.collapse import collapse_reason
 from tagnet.losses.registry import make_loss
 from tagnet.model.encoder import Encoder, load_encoder
 from tagnet.model.head import prior_log_odds, start_from_tag_names
 from tagnet.model.network import TaggerNetwork, enable_gradient_checkpointing
+from tagnet.prediction.device import choose_device
 from tagnet.prediction.inference import compute_embeddings, compute_logits
-from tagnet.prediction.tagger import Tagger, choose_device
+from tagnet.prediction.tagger import Tagger
 from tagnet.records.record import text_template
 from tagnet.strict_build import to_plain
 from tagnet.training.callbacks import CalibratedThresholds, CollapseCheck, MetricsLog, PerTagMetrics
@@ -46,15 +49,15 @@ from tagnet.training.optim import choose_epochs
 from tagnet.training.progress import TrainingProgress
 from tagnet.training.results import data_summary, write_results
 from tagnet.training.resume import ResumePoints, latest_resume_point, remove_resume_points
-from tagnet.training.run_directory import check_run_directory, open_run_directory
-from tagnet.training.trainer import autocast_dtype, check_monitor, choose_precision, make_trainer, restore_best
-from tagnet.training.warm_start import start_from_bundle
+from tagnet.training.run_directory import check_run_directory, fingerprints, open_run_directory
+from tagnet.training.run_log import RunLog, disk_errors
+from tagnet.training.trainer import autocast_dtype, best_network, check_monitor, choose_precision, make_trainer
+from tagnet.training.warm_start import EarlierNetwork
 
 logger = logging.getLogger("tagnet")
 
 _NAME_SAMPLE = 512
 _NAME_SCALE = 1.0
-_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ def fit(
     config: TrainConfig,
     records: Iterable[Mapping[str, object]] | None = None,
     *,
+    taxonomy: str | None = None,
     console: Console | None = None,
 ) -> Run:
     """Train, calibrate, measure and write a run.
@@ -85,6 +89,7 @@ def fit(
     Args:
         config: all settings; `run.dir` must be given.
         records: records at hand, in place of `data.records`.
+        taxonomy: with records at hand, the name or path of their taxonomy.
         console: where a progress bar is drawn; None draws none.
 
     Raises:
@@ -98,78 +103,118 @@ def fit(
     folder = Path(config.run.dir)
     check_run_directory(folder, config)
 
-    prepared = prepare(config, records)
-    encoder = load_encoder(config.encoder, dropout=config.model.encoder_dropout)
-    if is_first_process():
-        open_run_directory(folder, config, prepared.loaded.fingerprint)
-    with _log_to(folder / "run.log"), _disk_errors(folder):
+    with RunLog() as log:
+        prepared = prepare(config, records, taxonomy=taxonomy)
         _say_what_was_read(prepared)
-
+        encoder = load_encoder(config.encoder, dropout=config.model.encoder_dropout)
         text = _text_settings(config, encoder)
-        rows = [record.fields for record in prepared.corpus.records]
-        rendered = render_texts(encoder.tokenizer, text.template, rows, text.feature_tokens)
-        tokens = tokenize(encoder.tokenizer, rendered, text.max_tokens, text.window_overlap)
-        if tokens.num_over_limit:
-            verb = "cut" if text.window_overlap is None else "read in windows"
-            logger.info(
-                "%d of %d texts are over %d tokens and are %s",
-                tokens.num_over_limit,
-                len(tokens),
-                text.max_tokens,
-                verb,
-            )
-        if is_first_process():
-            write_json(folder / "environment.json", environment(config.run.seed))
-            save_split(folder / "split.json", prepared.split, prepared.corpus.records)
-            write_json(folder / "data.json", to_plain(data_summary(config, prepared, tokens)))
-
+        tokens = _tokenize(encoder, text, prepared)
         pl.seed_everything(config.run.seed, verbose=False)
         network = _build_network(config, encoder, prepared, tokens)
-        if config.trainer.gradient_checkpointing:
-            enable_gradient_checkpointing(network.encoder)
-        if config.trainer.compile:
-            network.encoder.compile(dynamic=True)
-        best_step = _train(config, network, encoder, prepared, tokens, folder, console)
 
-        logits_NK = compute_logits(
-            network.to(device),
-            tokens,
-            encoder.pad_id,
-            batch_size=config.trainer.eval_batch_size,
-            autocast_dtype=autocast_dtype(precision),
-        )
-        y_NK, split, tags = prepared.corpus.y_NK, prepared.split, prepared.corpus.label_space.tags
-        rule = fit_decision_rule(tags, logits_NK[split.val], y_NK[split.val], config.calibrator, config.thresholds)
-        write_bundle(
-            folder / "bundle",
-            network=network,
-            encoder=encoder,
-            model=config.model,
-            taxonomy=prepared.corpus.taxonomy,
-            rule=rule,
-            text=text,
-            labels=config.labels,
-            train_counts=dict(zip(tags, y_NK[split.train].sum(0).tolist(), strict=True)),
-            provenance=_provenance(config, prepared),
-        )
-        sides = split.sides()
-        logger.info("baselines on the same split: %s", ", ".join(config.evaluation.baselines) or "none")
-        baselines = run_baselines(
-            config.evaluation.baselines,
-            prepared.corpus.taxonomy,
-            {side: [prepared.texts[i] for i in index] for side, index in sides.items()},
-            {side: y_NK[index] for side, index in sides.items()},
-            tags,
-            config.calibrator,
-            config.thresholds,
-            config.run.seed,
-        )
-        outcome = measure(config.evaluation, config.run.seed, prepared, rule, logits_NK, baselines)
-        if outcome.collapse is not None:
-            logger.warning("COLLAPSE: %s", outcome.collapse)
-        write_results(folder, config, prepared, text, tokens, outcome, best_step)
-        remove_resume_points(folder / "checkpoints")
+        # Everything that can be wrong with settings and data has been found by now: only here is a folder made.
+        with _open(folder, config, prepared), disk_errors(folder):
+            log.write_to(folder / "run.log")
+            _write_origins(folder, config, prepared, tokens)
+            _train(config, network, encoder, prepared, tokens, folder, console)
+            y_NK, split, tags = prepared.corpus.y_NK, prepared.split, prepared.corpus.label_space.tags
+            network, best_step = best_network(folder / "checkpoints", encoder, config.model, len(tags))
+            logits_NK = _final_logits(config, network.to(device), encoder, prepared, tokens, autocast_dtype(precision))
+            rule = fit_decision_rule(tags, logits_NK[split.val], y_NK[split.val], config.calibrator, config.thresholds)
+            _refuse_collapse(config, rule, logits_NK, prepared)
+            write_bundle(
+                folder / "bundle",
+                network=network,
+                encoder=encoder,
+                model=config.model,
+                taxonomy=prepared.corpus.taxonomy,
+                rule=rule,
+                text=text,
+                labels=config.labels,
+                evaluation=config.evaluation,
+                train_counts=dict(zip(tags, y_NK[split.train].sum(0).tolist(), strict=True)),
+                provenance=_provenance(config, prepared),
+            )
+            sides = split.sides()
+            logger.info("baselines on the same split: %s", ", ".join(config.evaluation.baselines) or "none")
+            baselines = run_baselines(
+                config.evaluation.baselines,
+                prepared.corpus.taxonomy,
+                {side: [prepared.texts[i] for i in index] for side, index in sides.items()},
+                {side: y_NK[index] for side, index in sides.items()},
+                tags,
+                config.calibrator,
+                config.thresholds,
+                config.run.seed,
+            )
+            outcome = measure(config.evaluation, config.run.seed, prepared, rule, logits_NK, baselines)
+            if outcome.collapse is not None:
+                logger.warning("COLLAPSE: %s", outcome.collapse)
+            write_results(folder, config, prepared, text, tokens, outcome, best_step)
+            remove_resume_points(folder / "checkpoints")
     return Run(folder, outcome)
+
+
+@contextmanager
+def _open(folder: Path, config: TrainConfig, prepared: Prepared) -> Iterator[None]:
+    """Hold the run's directory; of several processes only the first does."""
+    if not is_first_process():
+        yield
+        return
+    with open_run_directory(folder, config, fingerprints(prepared)):
+        yield
+
+
+def _write_origins(folder: Path, config: TrainConfig, prepared: Prepared, tokens: TokenizedTexts) -> None:
+    """Write what the run starts from: machine, split, data."""
+    if is_first_process():
+        write_json(folder / "environment.json", environment(config.run.seed))
+        save_split(folder / "split.json", prepared.split, prepared.corpus.records)
+        data = to_plain(data_summary(config, prepared, tokens))
+        write_json(folder / "data.json", data | {"fingerprints": fingerprints(prepared)})
+
+
+def _tokenize(encoder: Encoder, text: TextSettings, prepared: Prepared) -> TokenizedTexts:
+    rows = [record.fields for record in prepared.corpus.records]
+    rendered = render_texts(encoder.tokenizer, text.template, rows, text.feature_tokens)
+    tokens = tokenize(encoder.tokenizer, rendered, text.max_tokens, text.window_overlap)
+    if tokens.num_over_limit:
+        verb = "cut" if text.window_overlap is None else "read in windows"
+        logger.info(
+            "%d of %d texts are over %d tokens and are %s", tokens.num_over_limit, len(tokens), text.max_tokens, verb
+        )
+    return tokens
+
+
+def _final_logits(
+    config: TrainConfig,
+    network: TaggerNetwork,
+    encoder: Encoder,
+    prepared: Prepared,
+    tokens: TokenizedTexts,
+    dtype: torch.dtype | None,
+) -> NDArray[np.float32]:
+    """Logits of validation and test in their places in the corpus, (N, K); the rows of training stay 0."""
+    index = np.concatenate([prepared.split.val, prepared.split.test])
+    logits_NK = np.zeros((len(tokens), len(prepared.corpus.label_space.tags)), dtype=np.float32)
+    logits_NK[index] = compute_logits(
+        network, tokens.take(index), encoder.pad_id, batch_size=config.trainer.eval_batch_size, autocast_dtype=dtype
+    )
+    return logits_NK
+
+
+def _refuse_collapse(
+    config: TrainConfig, rule: DecisionRule, logits_NK: NDArray[np.float32], prepared: Prepared
+) -> None:
+    """Stop before a bundle is written where the settings ask for it."""
+    y_NK, split = prepared.corpus.y_NK, prepared.split
+    probs_VK = rule.probabilities(logits_NK[split.val])
+    reason = collapse_reason(probs_VK, rule.accept(probs_VK), y_NK[split.train].mean(0))
+    if reason is not None and config.evaluation.on_collapse == "error":
+        raise CollapseError(
+            f"the best weights have collapsed: {reason}.\n"
+            "Try another loss or a lower optim.lr; evaluation.on_collapse=warn would go on."
+        )
 
 
 def _provenance(config: TrainConfig, prepared: Prepared) -> dict[str, Any]:
@@ -193,9 +238,11 @@ def _text_settings(config: TrainConfig, encoder: Encoder) -> TextSettings:
 
 def _build_network(config: TrainConfig, encoder: Encoder, prepared: Prepared, tokens: TokenizedTexts) -> TaggerNetwork:
     """The network at step 0: published or earlier weights, biases at the tags' priors, rows from their names."""
-    tags = prepared.corpus.label_space.tags
-    train = prepared.split.train
+    tags, train = prepared.corpus.label_space.tags, prepared.split.train
     network = TaggerNetwork(encoder, config.model, len(tags))
+    earlier = None if config.model.init_from is None else EarlierNetwork(network, config.model.init_from)
+    if earlier is not None:
+        earlier.copy_encoder()
     with torch.no_grad():
         positives_K = prepared.corpus.y_NK[train].sum(0, dtype=np.int64)
         network.head.bias.copy_(prior_log_odds(positives_K, len(train)))
@@ -208,8 +255,8 @@ def _build_network(config: TrainConfig, encoder: Encoder, prepared: Prepared, to
             torch.from_numpy(compute_embeddings(network, tokens.take(sample), encoder.pad_id, batch_size=64)),
             _NAME_SCALE,
         )
-    if config.model.init_from is not None:
-        warm = start_from_bundle(network, tags, config.model.init_from)
+    if earlier is not None:
+        warm = earlier.copy_rows(tags)
         logger.info(
             "warm start from %s: %d tags known, %d new, %d gone",
             config.model.init_from,
@@ -217,6 +264,10 @@ def _build_network(config: TrainConfig, encoder: Encoder, prepared: Prepared, to
             len(warm.new),
             len(warm.gone),
         )
+    if config.trainer.gradient_checkpointing:
+        enable_gradient_checkpointing(network.encoder)
+    if config.trainer.compile:
+        network.encoder.compile(dynamic=True)
     return network
 
 
@@ -228,8 +279,8 @@ def _train(
     tokens: TokenizedTexts,
     folder: Path,
     console: Console | None,
-) -> int:
-    """Run the epochs and leave the best one's weights in the network; returns the optimizer step they are of."""
+) -> None:
+    """Run the epochs; the best one's weights stay in the run's checkpoints."""
     y_NK, split = prepared.corpus.y_NK, prepared.split
     tags = prepared.corpus.label_space.tags
     positives_K = y_NK[split.train].sum(0, dtype=np.int64)
@@ -264,55 +315,30 @@ def _train(
     leave_group()
     if not trainer.is_global_zero:
         raise SystemExit(0)  # the first process goes on alone: one measures, one writes
-    return restore_best(checkpoints, module)
 
 
 def _say_what_was_read(prepared: Prepared) -> None:
-    report, split = prepared.corpus.report, prepared.split
+    corpus, split = prepared.corpus, prepared.split
+    report, tags = corpus.report, corpus.label_space.tags
     for warning in prepared.warnings:
         logger.warning("%s", warning)
+    if prepared.loaded.skipped:
+        logger.warning("%d rows were skipped, the first: %s", len(prepared.loaded.skipped), prepared.loaded.skipped[0])
+    if report.outside_taxonomy:
+        logger.info("%d tags outside the taxonomy were left out", len(report.outside_taxonomy))
+    if report.below_min_count:
+        logger.info("%d tags below labels.min_count were left out", len(report.below_min_count))
+    if report.num_untagged_dropped:
+        logger.info("%d records without any kept tag were dropped (labels.untagged=drop)", report.num_untagged_dropped)
+    counts_K = corpus.y_NK[split.train].sum(0, dtype=np.int64)
+    untrained = [tag for tag, count in zip(tags, counts_K.tolist(), strict=True) if count == 0]
+    if untrained:
+        logger.warning("no training record bears %s", ", ".join(map(repr, untrained)))
     logger.info(
         "%d records, %d tags; train %d, validation %d, test %d",
-        len(prepared.corpus.records),
-        len(prepared.corpus.label_space.tags),
+        len(corpus.records),
+        len(tags),
         len(split.train),
         len(split.val),
         len(split.test),
     )
-    if report.num_untagged_dropped:
-        logger.info("%d records without any kept tag were dropped (labels.untagged=drop)", report.num_untagged_dropped)
-
-
-@contextmanager
-def _log_to(path: Path) -> Iterator[None]:
-    """Keep what is said in the run's own log, too; the first process speaks for all."""
-    if not is_first_process():
-        yield
-        return
-    handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    before = logger.level
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(before)
-        handler.close()
-
-
-@contextmanager
-def _disk_errors(folder: Path) -> Iterator[None]:
-    """Turn a full or failing disk into one clear error, wherever in the run it strikes."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _DISK_ERRORS:
-            raise cannot_write(folder, error) from error
-        raise
-    except RuntimeError as error:
-        # PyTorch's writer reports a full disk so.
-        if "PytorchStreamWriter" in str(error) or "unexpected pos" in str(error):
-            raise cannot_write(folder, OSError(errno.ENOSPC, "No space left on device")) from error
-        raise

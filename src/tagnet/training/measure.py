@@ -99,20 +99,7 @@ def measure(
         for name, result in baselines.items()
     }
     test = model["test"]
-    differences = {
-        name: paired_bootstrap(
-            test.probs_NK,
-            test.accepted_NK,
-            other["test"].probs_NK,
-            other["test"].accepted_NK,
-            y["test"],
-            samples=config.bootstrap_samples,
-            confidence=config.confidence,
-            seed=seed,
-            at_k=config.at_k,
-        )
-        for name, other in others.items()
-    }
+    differences = {name: paired_bootstrap(test.result, other["test"].result) for name, other in others.items()}
     train_counts_K = y_NK[split.train].sum(0, dtype=np.int64)
     rows = per_tag_table(
         rule.tags, test.probs_NK, y["test"], test.accepted_NK, rule.thresholds_K, train_counts_K, test.result

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.distributed.fsdp import fully_shard
+from torch.optim import Optimizer
 
 from tagnet.config import OptimConfig
 from tagnet.data.batches import Batch
@@ -79,8 +80,18 @@ class TaggerModule(pl.LightningModule):
             self._val_logits = index_V, np.concatenate([part for _, part in parts])[first]
         return self._val_logits
 
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip to the global norm; Lightning's own clipping refuses fused optimizers in mixed precision."""
+        if self._optim.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.parameters(), self._optim.clip_norm)
+
     def configure_optimizers(self) -> Any:
         """AdamW and its schedule, stepped with every optimizer step."""
-        optimizer = make_optimizer(self.network, self._optim)
+        optimizer = make_optimizer(self.network, self._optim, str(self.trainer.precision))
         schedule = make_schedule(optimizer, self._num_steps, self._optim)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -55,9 +55,13 @@ def _layer_of(name: str) -> int:
     return int(match.group(1)) if match else -1
 
 
-def make_optimizer(network: TaggerNetwork, config: OptimConfig) -> AdamW:
-    """AdamW (Loshchilov & Hutter, ICLR 2019) over `parameter_groups`."""
-    return AdamW(parameter_groups(network, config), lr=config.lr, fused=config.fused)
+def make_optimizer(network: TaggerNetwork, config: OptimConfig, precision: str) -> AdamW:
+    """AdamW (Loshchilov & Hutter, ICLR 2019) over `parameter_groups`.
+
+    In 16-mixed it is not fused: a fused step unscales the gradients itself, after they should have been clipped.
+    """
+    fused = config.fused and precision != "16-mixed"
+    return AdamW(parameter_groups(network, config), lr=config.lr, fused=fused)
 
 
 def rate_factor(step: int, num_steps: int, config: OptimConfig) -> float:

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint, EarlyStopping
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from tagnet.data.datamodule import TextDataModule
 
@@ -75,6 +76,7 @@ class ResumePoints(Checkpoint):
         """Note the place, and write a point where one is due."""
         self._data.place = (trainer.current_epoch, batch_idx + 1)
         due = self._every_steps is not None and trainer.global_step - self._last_step >= self._every_steps
+        due = due or trainer.received_sigterm
         # The end of the epoch writes its own, after validation: between the two there is nothing to go on from.
         if due and not trainer.is_last_batch and trainer.global_step > self._last_step:
             self._write(trainer)
@@ -83,6 +85,11 @@ class ResumePoints(Checkpoint):
         """Write the point that the next epoch starts from."""
         self._data.place = (trainer.current_epoch + 1, 0)
         self._write(trainer)
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Say how to go on after Ctrl-C, or after a cluster has asked the job to end."""
+        if isinstance(exception, KeyboardInterrupt | SIGTERMException) and trainer.is_global_zero:
+            logger.warning("stopped at step %d; the same command goes on from there", trainer.global_step)
 
     def _write(self, trainer: pl.Trainer) -> None:
         self._last_step = trainer.global_step

@@ -16,19 +16,26 @@ metrics.json         the final metrics, written last: a run that has it is finis
 
 from __future__ import annotations
 
+import hashlib
 import json
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import yaml
 
 from tagnet.atomic import cannot_write, write_text
 from tagnet.config import TrainConfig
+from tagnet.data.prepare import Prepared
 from tagnet.errors import RunDirectoryError
+from tagnet.records.taxonomy import to_rows
 from tagnet.strict_build import to_plain
 
 FINISHED = "metrics.json"
 CONFIG = "config.yaml"
+_LOCK = ".lock"
 _CONTENTS = (
     CONFIG,
     "environment.json",
@@ -41,6 +48,7 @@ _CONTENTS = (
     "bundle",
     "report.html",
     "run.log",
+    _LOCK,
 )
 
 
@@ -72,23 +80,61 @@ def check_run_directory(folder: Path, config: TrainConfig) -> None:
         )
 
 
-def open_run_directory(folder: Path, config: TrainConfig, fingerprint: str) -> None:
-    """Make a run's directory, or take up that of an unfinished run of the same settings and records.
+@contextmanager
+def open_run_directory(folder: Path, config: TrainConfig, fingerprints: Mapping[str, str]) -> Iterator[None]:
+    """Make a run's directory, or take up that of an unfinished run of the same settings and data, and hold it.
 
     Raises:
-        RunDirectoryError: the records have changed since, or the folder cannot be written.
+        RunDirectoryError: the data have changed since, another process trains there, or it cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / _LOCK).open("w")
     except OSError as error:
         raise cannot_write(folder, error) from error
-    data = folder / "data.json"
-    if data.exists() and json.loads(data.read_text(encoding="utf-8"))["fingerprint"] != fingerprint:
+    with lock:
+        _hold(lock, folder)
+        data = folder / "data.json"
+        earlier = json.loads(data.read_text(encoding="utf-8"))["fingerprints"] if data.exists() else fingerprints
+        changed = [name for name in fingerprints if earlier.get(name) != fingerprints[name]]
+        if changed:
+            raise RunDirectoryError(
+                f"run.dir={folder}: an unfinished run is there, and its {changed[0]} changed since it was started.\n"
+                "Choose another run.dir, or delete that folder."
+            )
+        write_text(folder / CONFIG, _settings(config))
+        yield
+        (folder / _LOCK).unlink(missing_ok=True)
+
+
+def fingerprints(prepared: Prepared) -> dict[str, str]:
+    """SHA-256 of all that a run must find again when it goes on."""
+    corpus = prepared.corpus
+    sides = {name: [str(corpus.records[i].id) for i in index] for name, index in prepared.split.sides().items()}
+    return {
+        "records": prepared.loaded.fingerprint,
+        "taxonomy": _digest(None if corpus.taxonomy is None else to_rows(corpus.taxonomy)),
+        "label space": _digest(list(corpus.label_space.tags)),
+        "split": _digest(sides),
+    }
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, ensure_ascii=True).encode()).hexdigest()
+
+
+def _hold(lock: IO[str], folder: Path) -> None:
+    """Keep other processes out for as long as the file is open; a process that dies lets go."""
+    if sys.platform == "win32":
+        return  # no such locks there
+    import fcntl
+
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
         raise RunDirectoryError(
-            f"run.dir={folder}: an unfinished run is there, and its records have changed since it was started.\n"
-            "Choose another run.dir, or delete that folder."
-        )
-    write_text(folder / CONFIG, _settings(config))
+            f"run.dir={folder}: another process is training there; wait for it, or choose another run.dir."
+        ) from error
 
 
 def _settings(config: TrainConfig) -> str:

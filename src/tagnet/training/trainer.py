@@ -15,11 +15,12 @@ from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from pytorch_lightning.strategies import DDPStrategy, ModelParallelStrategy
 
-from tagnet.config import TrainConfig, TrainerConfig
-from tagnet.errors import ConfigError, nearest
-from tagnet.evaluation.metrics import overall_metrics
-from tagnet.prediction.tagger import choose_device
-from tagnet.training.module import TaggerModule
+from tagnet.config import ModelConfig, TrainConfig, TrainerConfig
+from tagnet.errors import ConfigError, HardwareError, nearest
+from tagnet.evaluation.metrics import LOWER_IS_BETTER, overall_metrics
+from tagnet.model.encoder import Encoder, build_encoder
+from tagnet.model.network import TaggerNetwork
+from tagnet.prediction.device import choose_device
 from tagnet.training.resume import ResumePoints
 
 _BEST = "best"
@@ -39,11 +40,22 @@ def check_monitor(config: TrainConfig) -> None:
 
 
 def choose_precision(config: TrainerConfig) -> str:
-    """The precision that `auto` stands for on this machine."""
-    if config.precision != "auto":
-        return config.precision
-    device = choose_device(config.accelerator)
-    return "bf16-mixed" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "32-true"
+    """The precision that the settings stand for on this machine.
+
+    Raises:
+        HardwareError: the machine cannot compute in it.
+    """
+    on_gpu = choose_device(config.accelerator).type == "cuda"
+    has_bf16 = on_gpu and torch.cuda.is_bf16_supported()
+    if config.precision == "auto":
+        return "bf16-mixed" if has_bf16 else "32-true"
+    if config.precision == "16-mixed" and not on_gpu:
+        raise HardwareError("trainer.precision=16-mixed: expected a GPU, found none; use 32-true or bf16-mixed")
+    if config.precision == "bf16-mixed" and on_gpu and not has_bf16:
+        raise HardwareError(
+            f"trainer.precision=bf16-mixed: {torch.cuda.get_device_name()} cannot; use 16-mixed or 32-true"
+        )
+    return config.precision
 
 
 def autocast_dtype(precision: str) -> torch.dtype | None:
@@ -62,13 +74,13 @@ def make_trainer(
             dirpath=checkpoints,
             filename=_BEST,
             monitor=trainer.monitor,
-            mode=trainer.mode,
+            mode=_mode(trainer.monitor),
             save_weights_only=True,
             enable_version_counter=False,
         )
     ]
     if trainer.patience is not None:
-        own.append(EarlyStopping(monitor=trainer.monitor, mode=trainer.mode, patience=trainer.patience))
+        own.append(EarlyStopping(monitor=trainer.monitor, mode=_mode(trainer.monitor), patience=trainer.patience))
     precision: Any = choose_precision(trainer)
     own.append(resume)
     return pl.Trainer(
@@ -80,7 +92,6 @@ def make_trainer(
         precision=precision,
         max_epochs=num_epochs,
         accumulate_grad_batches=trainer.accumulate,
-        gradient_clip_val=config.optim.clip_norm,
         callbacks=[*callbacks, *own],
         # The training loader is a pure function of the epoch, so it is asked for anew at each.
         reload_dataloaders_every_n_epochs=1,
@@ -115,12 +126,22 @@ def _plugins() -> list[Any]:
     return [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else []
 
 
-def restore_best(checkpoints: Path, module: TaggerModule) -> int:
-    """Load the weights of the best epoch into the module; returns the optimizer step they are of."""
+def _mode(monitor: str) -> str:
+    """Whether more or less of a validation metric is better."""
+    return "min" if monitor.removeprefix("val.") in LOWER_IS_BETTER | {"loss"} else "max"
+
+
+def best_network(checkpoints: Path, encoder: Encoder, model: ModelConfig, num_tags: int) -> tuple[TaggerNetwork, int]:
+    """The weights of the best epoch in a network of their own, and the optimizer step they are of.
+
+    The network that was trained may be sharded or compiled; this one never is.
+    """
     found = torch.load(checkpoints / f"{_BEST}.ckpt", map_location="cpu", weights_only=True)
-    module.load_state_dict(found["state_dict"])
-    step: int = found["global_step"]
-    return step
+    network = TaggerNetwork(build_encoder(encoder.config, encoder.tokenizer, source=encoder.source), model, num_tags)
+    prefix = "network."
+    weights = {name.removeprefix(prefix): value for name, value in found["state_dict"].items()}
+    network.load_state_dict(weights)
+    return network.eval(), found["global_step"]
 
 
 def _quieten() -> None:

@@ -24,38 +24,52 @@ class WarmStart:
     """Tags that only the bundle knows."""
 
 
-def start_from_bundle(network: TaggerNetwork, tags: tuple[str, ...], folder: str) -> WarmStart:
-    """Copy encoder, pooling and the head rows of common tags from a bundle into `network`, in place.
+class EarlierNetwork:
+    """The weights of a bundle, checked against a network that shall start from them.
 
-    Raises:
-        BundleError: the folder is no bundle, or its network is another one; `network` is then as it was.
+    The encoder and the pooling are taken over first, so that the rows of new tags can start from their names in the
+    encoder that will read them; the rows of tags that both know are taken over last.
     """
-    bundle = read_bundle(folder)
-    earlier = load_network(bundle).state_dict()
-    current = network.state_dict()
-    different = [
-        name for name in sorted(earlier.keys() | current.keys()) if _shape(earlier, name) != _shape(current, name)
-    ]
-    if different:
-        raise BundleError(
-            f"model.init_from={folder}: expected a network with the same encoder, pooling and kind of head, found "
-            f"another ({different[0]} differs).\n"
-            f"The bundle has encoder={bundle.encoder_source} model.pooling={bundle.model.pooling} "
-            f"model.head={bundle.model.head}"
+
+    def __init__(self, network: TaggerNetwork, folder: str) -> None:
+        """Read the bundle.
+
+        Raises:
+            BundleError: the folder is no bundle, or its network is another one.
+        """
+        self._network = network
+        self._bundle = read_bundle(folder)
+        self._earlier = load_network(self._bundle).state_dict()
+        names = sorted(self._earlier.keys() | network.state_dict().keys())
+        different = [name for name in names if _shape(self._earlier, name) != _shape(network.state_dict(), name)]
+        if different:
+            raise BundleError(
+                f"model.init_from={folder}: expected a network with the same encoder, pooling and kind of head, found "
+                f"another ({different[0]} differs).\n"
+                f"The bundle has encoder={self._bundle.encoder_source} model.pooling={self._bundle.model.pooling} "
+                f"model.head={self._bundle.model.head}"
+            )
+
+    def copy_encoder(self) -> None:
+        """Take over encoder and pooling, in place."""
+        for name, value in self._network.state_dict().items():
+            if not _is_row_a_tag(name):
+                value.copy_(self._earlier[name])
+
+    def copy_rows(self, tags: tuple[str, ...]) -> WarmStart:
+        """Take over the head's rows of the tags that both know, in place."""
+        earlier_tags = self._bundle.tags
+        kept = tuple(tag for tag in tags if tag in earlier_tags)
+        here = [tags.index(tag) for tag in kept]
+        there = [earlier_tags.index(tag) for tag in kept]
+        for name, value in self._network.state_dict().items():
+            if _is_row_a_tag(name):
+                value[here] = self._earlier[name][there]
+        return WarmStart(
+            kept=kept,
+            new=tuple(tag for tag in tags if tag not in earlier_tags),
+            gone=tuple(tag for tag in earlier_tags if tag not in tags),
         )
-    kept = tuple(tag for tag in tags if tag in bundle.tags)
-    here = [tags.index(tag) for tag in kept]
-    there = [bundle.tags.index(tag) for tag in kept]
-    for name, value in current.items():
-        if _is_row_a_tag(name):
-            value[here] = earlier[name][there]
-        else:
-            value.copy_(earlier[name])
-    return WarmStart(
-        kept=kept,
-        new=tuple(tag for tag in tags if tag not in bundle.tags),
-        gone=tuple(tag for tag in bundle.tags if tag not in tags),
-    )
 
 
 def _is_row_a_tag(name: str) -> bool:

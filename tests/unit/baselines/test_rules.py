@@ -50,6 +50,8 @@ def test_names_are_whole_words_in_any_case(text: str, tags: set[str]) -> None:
         ("-- dashes -- and more", set()),
         ("QA", {"question-answering", "natural-language-processing"}),
         ("two QAs", {"question-answering", "natural-language-processing"}),
+        ("Reading on", {"natural-language-processing"}),
+        ("machine learning", set()),
     ],
 )
 def test_aliases_count_and_bring_the_tags_above(text: str, tags: set[str]) -> None:
@@ -59,6 +61,7 @@ def test_aliases_count_and_bring_the_tags_above(text: str, tags: set[str]) -> No
 def test_inside_words_the_course_finds_more() -> None:
     taxonomy = build_taxonomy(ROWS, "tags.json")
     assert found("world", taxonomy, inside_words=True) == {"reinforcement-learning"}
+    assert found("reading", taxonomy, inside_words=True) == set()
 
 
 def test_an_alias_is_not_known_without_the_taxonomy() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tagnet.baselines.run import BASELINES, make_baseline, run_baselines
+from tagnet.baselines.run import BASELINES, run_baselines
 from tagnet.config import (
     CalibratorConfig,
     FixedThresholdConfig,
@@ -14,7 +14,6 @@ from tagnet.config import (
     TemperatureConfig,
     ThresholdsConfig,
 )
-from tagnet.errors import ConfigError
 
 TAGS = ("cat", "dog", "yak")
 
@@ -36,7 +35,7 @@ def test_each_name_gives_probabilities_of_validation_and_test() -> None:
     results = run_baselines(list(BASELINES), None, TEXTS, Y, TAGS, PLATT, GLOBAL, seed=0)
     assert list(results) == ["prior", "rules", "tfidf_logreg", "tfidf_svm"]
     for name, result in results.items():
-        assert make_baseline(name).name == name
+        assert BASELINES[name]().name == name
         assert {key: probs_NK.shape for key, probs_NK in result.probs.items()} == {"val": (30, 3), "test": (20, 3)}
         assert result.rule.tags == TAGS
         assert result.rule.calibrator == "shared_platt"
@@ -53,8 +52,3 @@ def test_rules_keep_their_decision_whatever_is_fitted(
     result = run_baselines(["rules"], None, TEXTS, y, TAGS, calibrator, thresholds, seed=0)["rules"]
     np.testing.assert_array_equal(result.accepted("test"), Y["test"] == 1)
     assert result.rule.threshold_rule == "own"
-
-
-def test_an_unknown_name() -> None:
-    with pytest.raises(ConfigError, match="found 'tfidf_logred'; did you mean tfidf_logreg"):
-        make_baseline("tfidf_logred")

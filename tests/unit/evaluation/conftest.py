@@ -87,9 +87,7 @@ def make_report(
     accepted_NK, other_accepted_NK = probs_NK >= 0.5, other_NK >= 0.5
     result = bootstrap(probs_NK, y_NK, accepted_NK, samples=60, confidence=0.95, seed=0, at_k=[1, 3])
     other = bootstrap(other_NK, y_NK, other_accepted_NK, samples=60, confidence=0.95, seed=0, at_k=[1, 3])
-    difference = paired_bootstrap(
-        probs_NK, accepted_NK, other_NK, other_accepted_NK, y_NK, samples=60, confidence=0.95, seed=0, at_k=[1, 3]
-    )
+    difference = paired_bootstrap(result, other)
     side = SideData(list(range(N)), [texts] * N, probs_NK, y_NK, accepted_NK)
     named = {"tfidf_svm": other.overall} if with_baselines else {}
     return ReportData(

@@ -22,6 +22,14 @@ def test_weighted_average_precision_is_that_of_scikit_learn(seed: int, digits: i
             assert found == pytest.approx(oracle.average_precision_score(y_N, scores_N, sample_weight=weights_N))
 
 
+def test_millions_of_cells_are_counted_exactly() -> None:
+    weights_N1 = np.ones((1002, 1), dtype=np.float32)
+    weights_N1[0] = 2**24  # where float32 stops at adding one
+    positive_N = np.arange(1002) == 1001
+    tag = SortedScores.of(-np.arange(1002.0), positive_N, np.arange(1002))
+    assert tag.average_precision(weights_N1) == pytest.approx([1 / (2**24 + 1001)], rel=1e-12)
+
+
 def test_each_tag_by_itself() -> None:
     rng = np.random.default_rng(0)
     probs_NK, y_NK = rng.random((50, 4)).round(2), rng.random((50, 4)) < 0.2

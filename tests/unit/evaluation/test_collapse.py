@@ -6,10 +6,15 @@ import pytest
 from tagnet.evaluation.collapse import collapse_reason
 
 RATES_K = np.array([0.3, 0.1, 0.05])
-RNG = np.random.default_rng(0)
-VARIED_NK = RNG.random((100, 3))
-MANY_NK = RNG.random((1000, 3))
-CONSTANT_NK = np.tile(RATES_K, (100, 1)) + 1e-4 * RNG.normal(size=(100, 3))
+VARIED_NK = np.random.default_rng(0).random((100, 3))
+MANY_NK = np.random.default_rng(1).random((1000, 3))
+CONSTANT_NK = np.tile(RATES_K, (100, 1)) + 1e-4 * np.random.default_rng(2).normal(size=(100, 3))
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """Random numbers that do not depend on which tests ran before."""
+    return np.random.default_rng(3)
 
 
 @pytest.mark.parametrize(
@@ -29,15 +34,15 @@ def test_each_way_to_give_up_is_named(probs_NK: np.ndarray, accepted_NK: np.ndar
     assert "\n" not in reason
 
 
-def test_a_model_that_works_is_left_alone() -> None:
-    y_NK = RNG.random((100, 3)) < RATES_K
+def test_a_model_that_works_is_left_alone(rng: np.random.Generator) -> None:
+    y_NK = rng.random((100, 3)) < RATES_K
     probs_NK = np.where(y_NK, 0.8, 0.1)
     assert collapse_reason(probs_NK, probs_NK > 0.5, RATES_K) is None
 
 
-def test_a_weak_model_is_not_called_collapsed() -> None:
-    y_NK = RNG.random((500, 3)) < RATES_K
-    probs_NK = np.clip(RATES_K + 0.1 * RATES_K * (y_NK - RATES_K) + 0.05 * RNG.normal(size=(500, 3)), 0, 1)
+def test_a_weak_model_is_not_called_collapsed(rng: np.random.Generator) -> None:
+    y_NK = rng.random((500, 3)) < RATES_K
+    probs_NK = np.clip(RATES_K + 0.1 * RATES_K * (y_NK - RATES_K) + 0.05 * rng.normal(size=(500, 3)), 0, 1)
     assert collapse_reason(probs_NK, probs_NK > 1.2 * RATES_K, RATES_K) is None
 
 
@@ -45,6 +50,6 @@ def test_few_records_are_not_judged() -> None:
     assert collapse_reason(VARIED_NK[:5], np.zeros((5, 3), dtype=bool), RATES_K) is None
 
 
-def test_a_tag_that_nearly_all_records_bear_may_always_be_given() -> None:
-    probs_N1 = 0.9 + 0.1 * RNG.random((100, 1))
+def test_a_tag_that_nearly_all_records_bear_may_always_be_given(rng: np.random.Generator) -> None:
+    probs_N1 = 0.9 + 0.1 * rng.random((100, 1))
     assert collapse_reason(probs_N1, np.ones((100, 1), dtype=bool), np.array([0.97])) is None

@@ -14,7 +14,7 @@ MakeReport = Callable[..., ReportData]
 
 
 def row(tag: str, f1: float, support: int = 10) -> TagRow:
-    return TagRow(tag, 10, support, 10, 0.5, f1, f1, f1, f1, f1, f1, f1, f1)
+    return TagRow(tag, 10, support, 10, 0.5, *[f1] * 12)
 
 
 def with_map(data: ReportData, ours: float, theirs: float, low: float, high: float) -> ReportData:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tagnet.errors import RunDirectoryError
 from tagnet.evaluation.intervals import bootstrap
 from tagnet.evaluation.per_tag import TagRow, per_tag_table, write_csv
 
@@ -26,7 +28,10 @@ def test_rows_by_hand() -> None:
     assert (first.precision, first.recall, first.f1) == pytest.approx((2 / 3, 2 / 3, 2 / 3))
     assert first.average_precision == pytest.approx((1 + 1 + 3 / 4) / 3)
     assert (second.precision, second.recall) == (1.0, 0.5)
-    assert first.f1_low <= first.f1 <= first.f1_high
+    for metric in ("precision", "recall", "f1", "average_precision"):
+        value, low, high = (getattr(first, metric + end) for end in ("", "_low", "_high"))
+        assert 0 <= low <= value <= high <= 1
+        assert low < high
     assert (never.support, never.f1, never.average_precision, never.average_precision_low) == (0, 0.0, None, None)
 
 
@@ -35,8 +40,7 @@ def test_rows_by_hand() -> None:
     [(4, 1.0, "unsure"), (5, 0.7, "good"), (5, 0.69, "fair"), (5, 0.5, "fair"), (5, 0.49, "weak"), (0, 0.0, "unsure")],
 )
 def test_verdicts(support: int, f1: float, verdict: str) -> None:
-    row = TagRow("a", 1, support, 1, 0.5, f1, f1, f1, f1, f1, None, None, None)
-    assert row.verdict == verdict
+    assert dataclasses.replace(make_rows()[0], support=support, f1=f1).verdict == verdict
 
 
 def test_csv_reads_back(tmp_path: Path) -> None:
@@ -47,6 +51,22 @@ def test_csv_reads_back(tmp_path: Path) -> None:
     assert read[2]["average_precision"] == ""
     assert float(read[0]["f1"]) == make_rows()[0].f1
     assert [path.name for path in tmp_path.iterdir()] == ["per_tag.csv"]
+    assert list(read[0]) == [
+        *("tag", "train_support", "support", "predicted", "threshold"),
+        *("precision", "precision_low", "precision_high", "recall", "recall_low", "recall_high"),
+        *("f1", "f1_low", "f1_high", "average_precision", "average_precision_low", "average_precision_high"),
+    ]
+
+
+def test_the_folder_is_made(tmp_path: Path) -> None:
+    write_csv(tmp_path / "new" / "per_tag.csv", make_rows())
+    assert (tmp_path / "new" / "per_tag.csv").is_file()
+
+
+def test_a_place_that_cannot_be_written_to_is_an_error_of_one_line_or_two(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(RunDirectoryError, match="cannot be written"):
+        write_csv(tmp_path / "file" / "per_tag.csv", make_rows())
 
 
 def test_arrays_about_other_tags_are_refused() -> None:

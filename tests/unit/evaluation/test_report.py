@@ -82,7 +82,7 @@ def test_what_comes_from_records_is_escaped(make_report: MakeReport) -> None:
         evil, evil, 1, 1, 0, evil, [{"file": evil, "row": 1, "field": evil, "expected": evil, "found": evil}],
         {evil: 2}, {evil: 1}, {evil: 1}, {evil: 1}, 1, 8, [evil],
     )  # fmt: skip
-    page = Page(render_report(dataclasses.replace(data, data=summary, run_name=evil, notes=[evil], collapse=evil)))
+    page = Page(render_report(dataclasses.replace(data, data=summary, run_name=evil, collapse=evil)))
     assert page.scripts == 1
     assert page.outside == []
     assert "{{ 7 * 7 }}" in page.text
@@ -100,7 +100,19 @@ def test_the_policy_allows_exactly_the_script_that_is_there(plain_page: str) -> 
 def test_unpaired_surrogates_do_not_stop_it(make_report: MakeReport, tmp_path: Path) -> None:
     write_report(tmp_path / "report.html", make_report(tags=("a\ud800", "b"), texts="odd \udfff text"))
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
-    assert (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert r"odd \udfff text" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_precision_recall_and_ap_have_intervals_and_sort_as_numbers(make_report: MakeReport) -> None:
+    data = make_report()
+    row = data.rows[0]
+    page = render_report(data)
+    for value, low, high in (
+        (row.precision, row.precision_low, row.precision_high),
+        (row.recall, row.recall_low, row.recall_high),
+        (row.average_precision, row.average_precision_low, row.average_precision_high),
+    ):
+        assert f'data-value="{value}">{value:.2f} <span class="interval">{low:.2f}–{high:.2f}</span>' in page
 
 
 def test_hundreds_of_tags_stay_small_and_all_stand_in_the_table(make_report: MakeReport) -> None:
@@ -117,10 +129,9 @@ def test_hundreds_of_tags_stay_small_and_all_stand_in_the_table(make_report: Mak
             {
                 "collapse": "it predicts nothing",
                 "environment": {"torch": "2"},
-                "notes": ["a note"],
                 "baseline_f1_K": {},
             },
-            ["The model has collapsed: it predicts nothing.", "Where it ran", "a note", "minus"],
+            ["The model has collapsed: it predicts nothing.", "Where it ran", "minus"],
             ["A baseline's F1 is marked"],
         ),
     ],

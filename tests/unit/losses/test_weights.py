@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from tagnet.config import WeightedBCEConfig
 from tagnet.losses.weights import (
     class_balanced_weights,
+    clipped_log_odds,
     effective_number,
     inverse_counts,
     positive_weights,
-    prior_log_odds,
 )
 
 Weighting = Literal["inverse", "sqrt_inverse", "effective_number", "count"]
@@ -69,6 +69,6 @@ def test_class_balanced_weights_average_one_over_the_tags_that_occur() -> None:
 
 
 def test_shifts_and_inverse_counts_are_finite_at_the_ends() -> None:
-    assert prior_log_odds(np.array([0, 50, 100]), 100) == pytest.approx([-np.log(199), 0, np.log(199)])
-    assert np.isfinite(prior_log_odds(np.array([0, 1]), 1)).all()
+    assert clipped_log_odds(np.array([0, 50, 100]), 100) == pytest.approx([-np.log(199), 0, np.log(199)])
+    assert np.isfinite(clipped_log_odds(np.array([0, 1]), 1)).all()
     assert inverse_counts(np.array([0, 1, 8])).tolist() == [1, 1, 0.125]

@@ -122,7 +122,7 @@ def test_frozen_weights_are_left_out(make_network: Make) -> None:
 def test_a_step_moves_the_head_most_and_the_embeddings_least(make_network: Make) -> None:
     network = make_network()
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    optimizer = make_optimizer(network, replace(CONFIG, lr=1e-3, head_lr=1e-2, weight_decay=0.0))
+    optimizer = make_optimizer(network, replace(CONFIG, lr=1e-3, head_lr=1e-2, weight_decay=0.0), "32-true")
     ids = torch.tensor([[101, 7, 8, 102]])
     network(ids, torch.ones_like(ids)).square().sum().backward()
     optimizer.step()
@@ -162,7 +162,7 @@ def test_half_of_a_cosine() -> None:
 
 
 def test_the_schedule_is_applied_to_every_group(make_network: Make) -> None:
-    optimizer = make_optimizer(make_network(), CONFIG)
+    optimizer = make_optimizer(make_network(), CONFIG, "32-true")
     peaks = [group["lr"] for group in optimizer.param_groups]
     schedule = make_schedule(optimizer, 10, replace(CONFIG, warmup=0.2))
     seen = []
@@ -185,3 +185,9 @@ def test_epochs_come_near_the_steps_within_the_range(
     chosen = choose_epochs(steps_an_epoch, steps, epoch_range)
     distances = {n: abs(n * steps_an_epoch - steps) for n in range(epoch_range[0], epoch_range[1] + 1)}
     assert distances[chosen] == min(distances.values())
+
+
+@pytest.mark.parametrize(("precision", "fused"), [("32-true", True), ("bf16-mixed", True), ("16-mixed", False)])
+def test_half_precision_is_not_fused(make_network: Callable[..., TaggerNetwork], precision: str, fused: bool) -> None:
+    optimizer = make_optimizer(make_network(), replace(CONFIG, fused=True), precision)
+    assert optimizer.defaults["fused"] is fused

@@ -15,10 +15,17 @@ from tagnet.config import ModelConfig
 from tagnet.errors import BundleError
 from tagnet.model.encoder import Encoder, load_encoder
 from tagnet.model.network import TaggerNetwork
-from tagnet.training.warm_start import start_from_bundle
+from tagnet.training.warm_start import EarlierNetwork, WarmStart
 
 Make = Callable[..., TaggerNetwork]
 Write = Callable[..., Bundle]
+
+
+def start_from_bundle(network: TaggerNetwork, tags: tuple[str, ...], folder: str) -> WarmStart:
+    """Both halves of a warm start."""
+    earlier = EarlierNetwork(network, folder)
+    earlier.copy_encoder()
+    return earlier.copy_rows(tags)
 
 
 def noisy_encoder() -> Encoder:

@@ -1,0 +1,92 @@
+"""Every command of the README runs as it stands there, on small data and with a small encoder."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Tagnet = Callable[..., tuple[int, str, str]]
+SMALL = ("encoder=tiny", "trainer.max_epochs=1", "trainer.batch_size=32", "evaluation.bootstrap_samples=50")
+
+
+def blocks(repository: Path, language: str) -> list[str]:
+    """The README's code blocks of a language."""
+    text = (repository / "README.md").read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+def commands(repository: Path) -> list[list[str]]:
+    """The words of every command line, without comments and the path of the environment."""
+    lines = [line for block in blocks(repository, "bash") for line in block.splitlines() if line.strip()]
+    words = [shlex.split(line, comments=True) for line in lines]
+    return [[word.removeprefix(".venv/bin/") for word in line] for line in words]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with the files that the README speaks of."""
+    rows: list[dict[str, Any]] = json.loads((files("tagnet.corpus") / "projects.json").read_text(encoding="utf-8"))
+    (tmp_path / "projects.json").write_text(json.dumps(rows[:400]))
+    (tmp_path / "labelled.json").write_text(json.dumps(rows[400:500]))
+    new = [{key: row[key] for key in ("id", "title", "description")} for row in rows[500:520]]
+    (tmp_path / "new.jsonl").write_text("".join(json.dumps(row) + "\n" for row in new))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_every_command_runs(repository: Path, folder: Path, tagnet: Tagnet, shared_data: Path) -> None:
+    ran = []
+    for words in commands(repository):
+        if words[0].startswith("./scripts/"):
+            assert (repository / words[0]).is_file(), words
+            continue
+        assert words[0] == "tagnet", words
+        small = SMALL if words[1] in ("train", "inspect") and "--help" not in words else ()
+        words = ["runs/mine/bundle" if word == "runs/quickstart/bundle" else word for word in words[1:]]
+        if "runs/mine/bundle" in words and not (folder / "runs" / "mine").exists():
+            code, _, err = tagnet("train", "data.records=projects.json", "run.dir=runs/mine", *SMALL)
+            assert code == 0, err
+        if "run.dir=runs/mine" in words and (folder / "runs" / "mine").exists():
+            words = ["run.dir=runs/again" if word == "run.dir=runs/mine" else word for word in words]
+        code, _, err = tagnet(*words, *small)
+        assert code == 0, (words, err)
+        ran.append(words[0])
+    assert {"train", "inspect", "predict", "evaluate"} <= set(ran)
+    lines = [json.loads(line) for line in (folder / "tags.jsonl").read_text().splitlines()]
+    assert [line["id"] for line in lines] == list(range(501, 521))
+    assert set(lines[0]["tags"][0]) == {"tag", "probability", "threshold", "accepted"}
+
+
+def test_the_settings_of_the_table_compose(repository: Path, tagnet: Tagnet) -> None:
+    text = (repository / "README.md").read_text(encoding="utf-8")
+    table = [line for line in text.splitlines() if line.startswith("| ") and "`" in line]
+    checked = 0
+    for line in table:
+        said = line.split("|")[2]
+        for setting in re.findall(r"`([\w.]+=[^`]*)`", said):
+            settings = shlex.split(setting) if "{" not in setting else [setting]
+            code, _, err = tagnet("train", *settings, "--cfg", "job")
+            if "data.feature_tokens" not in setting:  # names a feature that only its neighbour in the table adds
+                assert code == 0, (setting, err)
+            checked += 1
+    assert checked > 20
+
+
+def test_the_python_of_the_readme_runs(repository: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import tagnet
+    from tagnet.cli import compose
+
+    real = compose.train_config
+    monkeypatch.setattr(compose, "train_config", lambda *words: real(*words, *SMALL))
+    scope: dict[str, Any] = {}
+    for block in blocks(repository, "python"):
+        exec(compile(block, "README.md", "exec"), scope)
+    assert isinstance(scope["run"], tagnet.Run)
+    assert len(scope["tagger"].predict(["A map"], top=3)[0]) == 3

@@ -1,0 +1,104 @@
+"""A run that is killed goes on with the same command, and ends as if it had never stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tagnet.training.resume import latest_resume_point
+
+pytestmark = pytest.mark.slow
+
+SETTINGS = (
+    "encoder=tiny",
+    "trainer.max_epochs=3",
+    "trainer.batch_size=32",
+    "trainer.checkpoint_steps=5",
+    "labels.min_count=20",
+    "evaluation.bootstrap_samples=50",
+    "evaluation.baselines=[prior]",
+)
+PROCESSES = {"one": ("trainer=cpu",), "two": ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2")}
+
+
+def start(folder: Path, *settings: str) -> subprocess.Popen[str]:
+    """Start the command in a group of its own, so that a kill takes all its processes."""
+    command = [sys.executable, "-m", "tagnet.cli.main", "train", *SETTINGS, *settings, f"run.dir={folder}"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True)
+
+
+def finish(folder: Path, *settings: str) -> str:
+    """Run the command to its end; what it said."""
+    process = start(folder, *settings)
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    return err
+
+
+def kill_after(points: int, folder: Path, *settings: str) -> None:
+    """Start the command, and kill it when it has written this many resume points more."""
+    seen = set((folder / "checkpoints").glob("resume-*.ckpt"))
+    process = start(folder, *settings)
+    written = 0
+    deadline = time.monotonic() + 200
+    while written < points and process.poll() is None and time.monotonic() < deadline:
+        now = set((folder / "checkpoints").glob("resume-*.ckpt"))
+        written += len(now - seen)
+        seen |= now
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait(timeout=60)
+    assert written >= points
+    assert not (folder / "metrics.json").exists()
+
+
+@pytest.mark.parametrize("processes", ["one", "two"])
+def test_killed_runs_end_with_the_metrics_of_an_undisturbed_one(processes: str, tmp_path: Path) -> None:
+    more = PROCESSES[processes]
+    finish(tmp_path / "undisturbed", *more)
+    killed = tmp_path / "killed"
+    for points in (1, 4, 7):
+        kill_after(points, killed, *more)
+    said = finish(killed, *more)
+    assert "continuing from step" in said
+    for name in ("metrics.json", "metrics.jsonl", "per_tag.csv"):
+        assert (killed / name).read_bytes() == (tmp_path / "undisturbed" / name).read_bytes(), name
+
+
+def test_a_damaged_resume_point_falls_back_to_the_one_before(tmp_path: Path) -> None:
+    finish(tmp_path / "undisturbed", "trainer=cpu")
+    killed = tmp_path / "killed"
+    kill_after(5, killed, "trainer=cpu")
+    newest = latest_resume_point(killed / "checkpoints")
+    assert newest is not None
+    content = bytearray(newest.path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    newest.path.write_bytes(content)
+    said = finish(killed, "trainer=cpu")
+    assert "is damaged" in said
+    assert f"continuing from step {newest.step}" not in said
+    assert "continuing from step" in said
+    assert (killed / "metrics.json").read_bytes() == (tmp_path / "undisturbed" / "metrics.json").read_bytes()
+
+
+def test_an_unfinished_run_is_continued_only_with_its_own_settings_and_records(tmp_path: Path) -> None:
+    killed = tmp_path / "killed"
+    kill_after(1, killed, "trainer=cpu")
+    process = start(killed, "trainer=cpu", "optim.lr=5e-5")
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 2
+    assert "optim.lr was 0.0001, is 5e-05" in err
+    data = json.loads((killed / "data.json").read_text())
+    (killed / "data.json").write_text(json.dumps(data | {"fingerprint": "of other records"}))
+    process = start(killed, "trainer=cpu")
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 2
+    assert "records have changed" in err
