@@ -41,7 +41,7 @@ def protocols(shared_data: Path) -> dict[str, Corpus]:
 
 
 def config(key: str | None) -> IterativeSplitConfig:
-    return IterativeSplitConfig("madewithml" if key else None, key, 0.15, SIMILARITY, "iterative", 0.15)
+    return IterativeSplitConfig("madewithml" if key else None, key, 0.15, SIMILARITY, 0.15, "iterative")
 
 
 def split_of(corpus: Corpus, texts: Sequence[str], config: IterativeSplitConfig, seed: int) -> tuple[Split, list[str]]:

@@ -14,7 +14,7 @@ import torch
 
 from tagnet.bundle import Bundle, TextSettings, write_bundle
 from tagnet.calibration.rule import DecisionRule
-from tagnet.config import LabelsConfig, ModelConfig
+from tagnet.config import EvaluationConfig, LabelsConfig, ModelConfig
 from tagnet.model.encoder import Encoder, load_encoder
 from tagnet.model.network import TaggerNetwork
 from tagnet.records.taxonomy import build_taxonomy
@@ -83,6 +83,7 @@ def write_tiny_bundle(
             ),
             text=TextSettings(**{**settings, **text}),
             labels=LabelsConfig(1, (), (), "drop", False, True),
+            evaluation=EvaluationConfig(50, 0.8, (1, 2), (), "warn"),
             train_counts={tag: place for place, tag in enumerate(tags)},
             provenance={"run": "test", "seed": 0},
         )

@@ -102,6 +102,8 @@ def test_everything_else_comes_back(write_tiny_bundle: Write, tiny: Encoder) -> 
     assert (bundle.encoder_source, bundle.pad_id) == ("tiny", 0)
     assert bundle.provenance == {"run": "test", "seed": 0}
     assert bundle.labels.untagged == "drop"
+    assert bundle.evaluation == written.evaluation
+    assert (bundle.evaluation.confidence, bundle.evaluation.at_k) == (0.8, (1, 2))
 
 
 def test_a_new_process_gives_the_same_logits(

@@ -70,6 +70,18 @@ def test_quickstart_never_takes_a_finished_run(installed: Path, tmp_path: Path) 
         assert command[:3] == [str(installed / ".venv" / "bin" / "tagnet"), "predict", str(run / "bundle")]
 
 
+def test_quickstart_goes_on_with_an_interrupted_run_only_for_the_same_settings(installed: Path) -> None:
+    finishes = (installed / ".venv" / "bin" / "tagnet").read_text(encoding="utf-8")
+    _write(installed / ".venv" / "bin" / "tagnet", finishes.replace('touch "$run/metrics.json"', "exit 130; touch"))
+    assert _run(installed, "scripts/quickstart", "loss=asl").returncode == 130
+    _write(installed / ".venv" / "bin" / "tagnet", finishes)
+    runs = installed / "runs"
+    for settings, name in ((("loss=bce",), "quickstart-2"), (("loss=asl",), "quickstart"), ((), "quickstart-3")):
+        answer = _run(installed, "scripts/quickstart", *settings)
+        assert answer.returncode == 0, answer.stderr
+        assert f"run.dir='{runs / name}'" in answer.stdout
+
+
 def test_quickstart_fails_when_training_does(installed: Path) -> None:
     _write(installed / ".venv" / "bin" / "tagnet", "#!/bin/sh\nexit 2\n")
     answer = _run(installed, "scripts/quickstart")

@@ -63,7 +63,7 @@ def load_tokenizer(encoder: str) -> tuple[Tokenizer, int]:
         EncoderError: it cannot be found.
     """
     # Imported here: PyTorch takes a second, and only this step needs what stands beside it.
-    from tagnet.model.encoder import EMBEDDED_ENCODER, TINY_ENCODER, _most_tokens, embedded_folder
+    from tagnet.model.encoder import EMBEDDED_ENCODER, TINY_ENCODER, most_tokens, embedded_folder
 
     if encoder in (EMBEDDED_ENCODER, TINY_ENCODER):
         # Read without transformers, which takes seconds to import.
@@ -75,7 +75,7 @@ def load_tokenizer(encoder: str) -> tuple[Tokenizer, int]:
         config, loaded = _from_transformers(encoder, (EMBEDDED_ENCODER, TINY_ENCODER))
         tokenizer = loaded.backend_tokenizer
         allowed = loaded.model_max_length if loaded.model_max_length < _NO_LIMIT else None
-        limit = _most_tokens(config, getattr(config, "pad_token_id", None) or 0, allowed)
+        limit = most_tokens(config, getattr(config, "pad_token_id", None) or 0, allowed)
     tokenizer.no_padding()
     tokenizer.no_truncation()
     return tokenizer, limit

@@ -163,12 +163,12 @@ def _describe(module: nn.Module, tokenizer: Tokenizer, source: str, limit: int |
         tokenizer=tokenizer,
         pad_id=pad_id,
         hidden_size=config.hidden_size,
-        max_tokens=_most_tokens(config, pad_id, limit),
+        max_tokens=most_tokens(config, pad_id, limit),
         source=source,
     )
 
 
-def _most_tokens(config: Any, pad_id: int, limit: int | None) -> int:
+def most_tokens(config: Any, pad_id: int, limit: int | None) -> int:
     """The smaller of what the positions hold and what the tokenizer's settings say, where they say anything."""
     positions = getattr(config, "max_position_embeddings", None) or 0
     if positions > 0 and config.model_type in _POSITIONS_AFTER_PADDING:

@@ -69,7 +69,7 @@ class Outcome:
             for name, by_side in self.baselines.items()
         }
         split = {"quality": self.split.quality, "naive_quality": self.split.naive_quality}
-        return {**sides, "baselines": baselines, "split": split, "collapse": self.collapse}
+        return {**sides, "baselines": baselines, "split": split, "collapsed": int(self.collapse is not None)}
 
 
 def measure(

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hydra import initialize_config_module
+from hydra.core.global_hydra import GlobalHydra
 
 from tagnet.cli.compose import check_overrides, compose_plain, config_groups, to_yaml, train_config
 from tagnet.config import TrainConfig
@@ -162,3 +164,17 @@ def test_overrides_are_left_so_that_hydra_takes_them() -> None:
 def test_composing_twice_leaves_nothing_behind() -> None:
     train_config("loss=focal")
     assert train_config().loss.name == "bce"
+
+
+def test_a_callers_own_hydra_is_left_as_it_was() -> None:
+    with initialize_config_module(config_module="tagnet.conf", version_base="1.3"):
+        before = GlobalHydra.instance().hydra
+        assert before is not None
+        train_config("loss=focal")
+        assert GlobalHydra.instance().hydra is before
+        with pytest.raises(ConfigError):
+            train_config("trainer.accelerator=${nothing}")
+        assert GlobalHydra.instance().hydra is before
+    assert not GlobalHydra.instance().is_initialized()
+    train_config()
+    assert not GlobalHydra.instance().is_initialized()

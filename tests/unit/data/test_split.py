@@ -31,7 +31,7 @@ def corpus(num_records: int = 60, texts: Sequence[str] | None = None) -> tuple[C
 
 
 def iterative(file: Path | None = None, key: str | None = None, val: float = 0.15) -> IterativeSplitConfig:
-    return IterativeSplitConfig(None if file is None else str(file), key, val, 0.8, "iterative", 0.15)
+    return IterativeSplitConfig(None if file is None else str(file), key, val, 0.8, 0.15, "iterative")
 
 
 def kfold(folds: int, fold: int, val: float = 0.15) -> KFoldSplitConfig:
@@ -39,7 +39,7 @@ def kfold(folds: int, fold: int, val: float = 0.15) -> KFoldSplitConfig:
 
 
 def date(file: Path | None = None) -> DateSplitConfig:
-    return DateSplitConfig(None if file is None else str(file), None, 0.15, 0.8, "date", 0.15)
+    return DateSplitConfig(None if file is None else str(file), None, 0.15, 0.8, 0.15, "date")
 
 
 def split_of(corpus: Corpus, texts: Sequence[str], config: SplitConfig, seed: int) -> tuple[Split, list[str]]:

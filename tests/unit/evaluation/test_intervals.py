@@ -165,8 +165,10 @@ def test_the_draws_of_a_comparison_are_centred_as_those_of_the_models() -> None:
         bootstrap(p_NK, y_NK, p_NK >= 0.4, samples=300, confidence=0.95, seed=0, at_k=[1])
         for p_NK in (probs_NK, other_NK)
     )
-    difference = paired_bootstrap(first, other)["map"]
-    assert difference.value == pytest.approx((difference.low + difference.high) / 2, abs=0.15 * difference.high)
+    for name in ("map", "map_micro", "ece"):
+        difference = paired_bootstrap(first, other)[name]
+        assert (first.draws[name] - other.draws[name]).mean() == pytest.approx(difference.value)
+        assert difference.low < difference.value < difference.high
 
 
 def test_precision_and_recall_of_a_tag_by_hand() -> None:

@@ -45,6 +45,14 @@ def test_one_record(tagger: Tagger) -> None:
     assert all(np.isfinite(estimate.value) for estimate in found.result.overall.values())
 
 
+def test_it_measures_as_the_run_did(tagger: Tagger) -> None:
+    found = evaluate(tagger, [record(1, "nlp"), record(2, "graphs", "nlp")])
+    assert (found.result.samples, found.result.confidence) == (50, 0.8)
+    assert {name for name in found.result.overall if "_at_" in name} == {
+        f"{name}_at_{k}" for name in ("precision", "recall") for k in (1, 2)
+    }
+
+
 @pytest.mark.parametrize("records", [[], [record(1)], [record(1, "outside")]])
 def test_nothing_to_measure(records: list[Record], tagger: Tagger) -> None:
     with pytest.raises(LabelSpaceError, match=f"none of the {len(records)} records"):

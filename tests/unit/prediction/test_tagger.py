@@ -7,15 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from tagnet.bundle import Bundle
 from tagnet.data.tokens import tokenize
-from tagnet.errors import BundleError, ConfigError, HardwareError, RecordError
+from tagnet.errors import BundleError, RecordError
 from tagnet.model.encoder import Encoder
 from tagnet.model.network import TaggerNetwork
 from tagnet.prediction.inference import compute_logits
-from tagnet.prediction.tagger import Tagger, choose_device
+from tagnet.prediction.tagger import Tagger
 from tagnet.records.record import Record
 
 Write = Callable[..., Bundle]
@@ -128,15 +127,3 @@ def test_a_record_that_cannot_be_read_is_named(record: Any, message: str, tagger
 def test_no_bundle(tmp_path: Any) -> None:
     with pytest.raises(BundleError, match="found no bundle"):
         Tagger.load(tmp_path)
-
-
-def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert choose_device("cpu").type == choose_device("auto").type == "cpu"
-    with pytest.raises(HardwareError, match="PyTorch finds none"):
-        choose_device("gpu")
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert choose_device("cpu").type == "cpu"
-    assert choose_device("auto").type == choose_device("gpu").type == "cuda"
-    with pytest.raises(ConfigError, match=r"device: expected cpu, gpu, auto; found 'gpus'; did you mean gpu\?"):
-        choose_device("gpus")

@@ -55,6 +55,22 @@ def test_aliases_are_resolved_and_unknown_tags_dropped_and_counted() -> None:
     assert len(report.warnings) == 1
 
 
+def test_tags_that_differ_by_blanks_alone_are_named_and_kept_apart() -> None:
+    corpus = prepare_corpus(loaded(["nlp", "cats"], [" nlp", "dogs "], [" nlp"]), None, LABELS)
+    assert corpus.label_space.tags == (" nlp", "cats", "dogs ", "nlp")
+    (warning,) = corpus.report.warnings
+    assert warning.startswith("1 tag(s) differ from another tag only by blanks at their ends: ' nlp' (2 records);")
+    with_taxonomy = prepare(loaded(["nlp"], ["vision "])).report
+    assert with_taxonomy.outside_taxonomy == {"vision ": 1}
+    assert "'vision ' (1 records)" in with_taxonomy.warnings[-1]
+
+
+def test_parents_without_a_taxonomy_are_a_setting_that_does_nothing() -> None:
+    corpus = prepare_corpus(loaded(["nlp"]), None, dataclasses.replace(LABELS, add_parents=True))
+    (warning,) = corpus.report.warnings
+    assert warning.startswith("labels.add_parents=true adds nothing without a taxonomy; name one with data.taxonomy=")
+
+
 def test_aliases_are_outside_where_they_are_not_resolved() -> None:
     corpus = prepare(loaded(["qa"], ["nlp", "text"]), resolve_aliases=False)
     assert tags_of(corpus) == [("nlp",)]

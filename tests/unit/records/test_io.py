@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 
 from tagnet.errors import DataError, RecordError
-from tagnet.records.io import LoadedRecords, SkippedRow, load_records
+from tagnet.records.io import AS_FLAGS, LoadedRecords, SkippedRow, load_records
 
 FEATURES = ("title", "description")
 
@@ -212,6 +212,28 @@ def test_a_column_that_no_row_has(tmp_path: Path, missing: str, columns: dict[st
 def test_a_feature_may_be_missing_from_some_rows(tmp_path: Path) -> None:
     loaded = load(write(tmp_path / "a.json", [without("description", 1), row(2)]))
     assert [record.fields.get("description") for record in loaded.records] == [None, "text"]
+
+
+def test_a_ragged_line_of_csv_is_skipped_with_its_reason(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("id,title,description,tags\n1,a,b,c\n2,a,b,c,d\n3,a\n4,a,b,\n")
+    with pytest.raises(
+        RecordError, match=r"a\.csv, row 2: row: expected 4 cells, as in the first line, found 5\n1 more"
+    ):
+        load(path)
+    loaded = load(path, "skip")
+    assert [r.id for r in loaded.records] == [1, 4]
+    assert [(s.row, s.found) for s in loaded.skipped] == [(2, "5"), (3, "2")]
+
+
+def test_commands_with_flags_are_told_about_flags(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.json", [row(1), row(1)])
+    with pytest.raises(RecordError) as caught:
+        load_records(str(path), {}, "error", FEATURES, hints=AS_FLAGS)
+    assert str(caught.value).endswith("mend such rows, or take them out of the file.")
+    with pytest.raises(RecordError) as caught:
+        load_records(str(path), {}, "error", ["title", "readme"], hints=AS_FLAGS)
+    assert str(caught.value).endswith("Say which column holds it: --column readme=COLUMN.")
 
 
 def test_records_to_predict_need_no_tags(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import json
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -118,11 +120,30 @@ def test_an_address_that_is_none(tmp_path: Path) -> None:
         ("madewithm", r"no such file; did you mean madewithml\?"),
         ("x" * 5000, "cannot be read"),
         ("gone.json", r"gone\.json: no such file"),
+        ("owner/name", r"^owner/name: no such file; for a data set of the Hugging Face hub write hub:owner/name$"),
+        ("owner/name.json", r"^owner/name\.json: no such file; its folder owner does not exist either$"),
     ],
 )
 def test_a_name_that_is_nothing(name: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
         resolve_records(name)
+
+
+def test_an_answer_that_breaks_off_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Answer:
+        def __enter__(self) -> Answer:
+            return self
+
+        def __exit__(self, *error: object) -> None:
+            pass
+
+        def read(self) -> bytes:
+            raise http.client.IncompleteRead(b"half", 4)
+
+    monkeypatch.setattr(urllib.request, "urlopen", lambda address, timeout: Answer())
+    with pytest.raises(DataError, match=r"cannot be fetched \(IncompleteRead"):
+        fetch("https://example.org/projects.json", "", tmp_path / "projects.json")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_checksums_are_those_of_the_real_files(shared_data: Path) -> None:
