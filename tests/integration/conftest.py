@@ -20,7 +20,7 @@ SMALL = (
     "trainer.batch_size=32",
     "labels.min_count=20",
     "evaluation.bootstrap_samples=50",
-    "evaluation.baselines=[prior,tfidf_logreg]",
+    "evaluation.baselines=[prior,rules,tfidf_logreg,tfidf_svm]",
 )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import pytest
 
 Tagnet = Callable[..., tuple[int, str, str]]
@@ -30,7 +32,8 @@ def fails(tagnet: Tagnet, tmp_path: Path) -> Callable[..., str]:
         message = err[err.index("error: ") :].strip()
         assert 1 <= len(message.splitlines()) <= 3, message
         assert "Traceback" not in err
-        assert not folder.exists() or not (folder / "metrics.json").exists()
+        assert not folder.exists()
+        assert not list(tmp_path.rglob("*.part*"))
         return message
 
     return run
@@ -69,6 +72,7 @@ def test_broken_line_of_json_lines(fails: Callable[..., str], records: Callable[
     [
         ({"id": None}, ["row 4", "id"]),
         ({"id": 0}, ["row 4", "id", "row 1"]),
+        ({"id": [4]}, ["row 4", "id", "[4]"]),
         ({"tags": "a,b"}, ["row 4", "tags"]),
         ({"tags": [1, 2]}, ["row 4", "tags"]),
         ({"title": "", "description": None}, ["row 4"]),
@@ -127,7 +131,10 @@ def test_taxonomy_with_a_cycle(fails: Callable[..., str], records: Callable[...,
 def test_an_encoder_that_cannot_be_found_says_how_to_get_it(
     fails: Callable[..., str], records: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    def model_info(*words: object, **more: object) -> None:
+        raise ConnectionError("Name or service not known")
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", model_info)
     message = fails(records(GOOD), "labels.min_count=2", "encoder=nobody/no-such-model")
     assert "nobody/no-such-model" in message
     assert "hf download" in message
@@ -138,6 +145,31 @@ def test_unwritable_run_directory(fails: Callable[..., str], records: Callable[.
     blocked.write_text("not a folder")
     message = fails(records(GOOD), "labels.min_count=2", f"run.dir={blocked / 'run'}")
     assert "cannot be written" in message
+
+
+def test_a_full_disk(
+    tagnet: Tagnet, records: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fsync(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", fsync)
+    code, out, err = tagnet(
+        "train", "encoder=tiny", records(GOOD), "labels.min_count=2", f"run.dir={tmp_path / 'run'}", "trainer=cpu"
+    )
+    assert (code, out) == (2, "")
+    assert "cannot be written (No space left on device)" in err
+    assert "Traceback" not in err
+    assert not list(tmp_path.rglob("*.part*"))
+    assert not list(tmp_path.rglob("*.json*"))[1:]  # the records alone
+
+
+def test_the_directory_of_a_finished_run(tagnet: Tagnet, small_run: Any, records: Callable[..., str]) -> None:
+    before = {path: path.stat().st_mtime_ns for path in small_run.dir.rglob("*")}
+    code, out, err = tagnet("train", "encoder=tiny", records(GOOD), f"run.dir={small_run.dir}")
+    assert (code, out) == (2, "")
+    assert "never overwritten" in err
+    assert {path: path.stat().st_mtime_ns for path in small_run.dir.rglob("*")} == before
 
 
 @pytest.mark.parametrize("value", ["0", "-1e-4", "fast", "null", "nan", "inf"])
@@ -186,4 +218,14 @@ def test_predict_leaves_nothing_behind_when_a_row_is_bad(tagnet: Tagnet, small_r
     code, _, err = tagnet("predict", str(small_run.dir / "bundle"), "--input", str(source), "--output", str(target))
     assert code == 2
     assert "row 2" in err
-    assert not target.exists()
+    assert "take them out of the file" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
+
+
+def test_evaluate_never_overwrites_a_run(tagnet: Tagnet, small_run: Any, small_records: Path) -> None:
+    before = (small_run.dir / "metrics.json").read_bytes()
+    words = ("--records", str(small_records), "--output", str(small_run.dir))
+    code, out, err = tagnet("evaluate", str(small_run.dir / "bundle"), *words)
+    assert (code, out) == (2, "")
+    assert "never overwritten" in err
+    assert (small_run.dir / "metrics.json").read_bytes() == before

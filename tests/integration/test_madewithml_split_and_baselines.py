@@ -132,4 +132,4 @@ def test_baselines_on_protocol_b_are_no_straw_men(protocols: dict[str, Corpus]) 
     assert mean_ap["tfidf_svm"] >= 0.73
     assert mean_ap["prior"] < 0.1 < mean_ap["rules"] < mean_ap["tfidf_logreg"]
     assert weighted_f1["tfidf_logreg"] >= 0.68
-    assert weighted_f1["rules"] == pytest.approx(0.552, abs=0.005)
+    assert weighted_f1["rules"] == pytest.approx(0.596, abs=0.005)

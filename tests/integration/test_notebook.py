@@ -11,7 +11,7 @@ from nbclient import NotebookClient
 
 @pytest.mark.slow
 def test_the_notebook_runs(repository: Path, tmp_path: Path) -> None:
-    notebook = nbformat.read(repository / "docs" / "python.ipynb", as_version=4)
+    notebook = nbformat.read(repository / "docs" / "python.ipynb", as_version=4)  # type: ignore[no-untyped-call]
     client = NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}})
     client.execute()
     printed = "".join(

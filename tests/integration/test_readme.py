@@ -13,7 +13,13 @@ from typing import Any
 import pytest
 
 Tagnet = Callable[..., tuple[int, str, str]]
-SMALL = ("encoder=tiny", "trainer.max_epochs=1", "trainer.batch_size=32", "evaluation.bootstrap_samples=50")
+SMALL = (
+    "encoder=tiny",
+    "trainer.max_epochs=1",
+    "trainer.batch_size=32",
+    "evaluation.bootstrap_samples=50",
+    "evaluation.baselines=[prior]",
+)
 
 
 def blocks(repository: Path, language: str) -> list[str]:
@@ -23,9 +29,10 @@ def blocks(repository: Path, language: str) -> list[str]:
 
 
 def commands(repository: Path) -> list[list[str]]:
-    """The words of every command line, without comments and the path of the environment."""
+    """The words of every command line, without comments, the path of the environment, and variables set for it."""
     lines = [line for block in blocks(repository, "bash") for line in block.splitlines() if line.strip()]
     words = [shlex.split(line, comments=True) for line in lines]
+    words = [line[1:] if re.fullmatch(r"[A-Z_]+=.*", line[0]) else line for line in words]
     return [[word.removeprefix(".venv/bin/") for word in line] for line in words]
 
 
@@ -41,7 +48,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_every_command_runs(repository: Path, folder: Path, tagnet: Tagnet, shared_data: Path) -> None:
+def test_every_command_runs(
+    repository: Path, folder: Path, tagnet: Tagnet, shared_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TAGNET_DATA", str(shared_data))
     ran = []
     for words in commands(repository):
         if words[0].startswith("./scripts/"):

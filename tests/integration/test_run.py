@@ -41,8 +41,8 @@ def test_metrics_json_keeps_the_contract(small_run: Run) -> None:
             assert set(side[name]) == {"value", "low", "high"}
             assert side[name]["low"] <= side[name]["value"] <= side[name]["high"]
     leaves = list(numbers(metrics))
-    assert all(leaf is None or (isinstance(leaf, int | float | str)) for leaf in leaves)
-    assert all(math.isfinite(leaf) for leaf in leaves if isinstance(leaf, int | float))
+    assert all(isinstance(leaf, int | float) and math.isfinite(leaf) for leaf in leaves)
+    assert metrics["collapsed"] in (0, 1)
     assert str(small_run.dir) not in json.dumps(metrics)
     assert metrics["test"]["f1_micro"] == small_run.metrics["test"]["f1_micro"]
 
@@ -64,8 +64,9 @@ def test_the_directory_is_complete_and_nothing_is_half_written(small_run: Run) -
         "metrics.json",
     }
     assert not list(small_run.dir.rglob("*.part"))
-    newest = max(small_run.dir.iterdir(), key=lambda path: path.stat().st_mtime_ns if path.is_file() else 0)
-    assert newest.name == "metrics.json"
+    written = {path: path.stat().st_mtime_ns for path in small_run.dir.rglob("*") if path.is_file()}
+    # Two files may be of the same tick of the clock.
+    assert written[small_run.dir / "metrics.json"] == max(written.values())
 
 
 def test_split_json_holds_every_record_once(small_run: Run, small_records: Path) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import sys
 import typing
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,8 @@ BASE = (
     "evaluation.bootstrap_samples=50",
     "evaluation.baselines=[prior]",
 )
-CHECKS_ONLY = {("RunConfig", "dir")}
-"""Read before the run, in the command."""
+CHECKS_ONLY = {("RunConfig", "dir"), ("KFoldSplitConfig", "key")}
+"""Read before the run: in the command, and in the checks, which refuse it."""
 
 
 def classes() -> list[type]:
@@ -35,7 +35,7 @@ def classes() -> list[type]:
 
 
 @pytest.fixture
-def reads(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[tuple[str, str]]]:
+def reads(monkeypatch: pytest.MonkeyPatch) -> set[tuple[str, str]]:
     """(class, field) of every setting that is read, but for the checks and the copying that all of them go through."""
     seen: set[tuple[str, str]] = set()
 
@@ -48,7 +48,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[tuple[str, str]]]:
 
     for cls in classes():
         monkeypatch.setattr(cls, "__getattribute__", recorder, raising=False)
-    yield seen
+    return seen
 
 
 RUNS = [
@@ -61,12 +61,18 @@ RUNS = [
     ("loss=class_balanced",),
     ("loss=zlpr",),
     ("loss=two_way",),
+    ("split.file={file}", "split.key=first"),
+    ("split=date", "split.file={file}", "split.key=first"),
 ]
 
 
 def test_every_setting_is_read(reads: set[tuple[str, str]], tmp_path: Path) -> None:
+    file = tmp_path / "splits.json"
     for number, more in enumerate(RUNS):
-        fit(train_config(*BASE, *more, f"run.dir={tmp_path / str(number)}"))
+        settings = [setting.format(file=file) for setting in more]
+        run = fit(train_config(*BASE, *settings, f"run.dir={tmp_path / str(number)}"))
+        if not file.exists():
+            file.write_text(json.dumps({"first": json.loads((run.dir / "split.json").read_text())}))
     expected = {
         (cls.__name__, field.name)
         for cls in classes()

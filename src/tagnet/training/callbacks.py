@@ -120,9 +120,11 @@ class CollapseCheck(pl.Callback):
         """Check this epoch's probabilities."""
         view = self._calibrated.view
         assert view is not None
+        if 2 * (trainer.current_epoch + 1) < (trainer.max_epochs or 1):
+            return
         reason = collapse_reason(view.probs_VK, view.accepted_VK, self._train_rates_K)
-        is_new, self.reason = reason is not None and reason != self.reason, reason
-        if reason is None or 2 * (trainer.current_epoch + 1) < (trainer.max_epochs or 1):
+        is_new, self.reason = reason != self.reason, reason
+        if reason is None:
             return
         if self._on_collapse == "error":
             raise CollapseError(

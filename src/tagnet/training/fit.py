@@ -170,7 +170,7 @@ def _write_origins(folder: Path, config: TrainConfig, prepared: Prepared, tokens
     if is_first_process():
         write_json(folder / "environment.json", environment(config.run.seed))
         save_split(folder / "split.json", prepared.split, prepared.corpus.records)
-        data = to_plain(data_summary(config, prepared, tokens))
+        data = to_plain(data_summary(prepared, tokens))
         write_json(folder / "data.json", data | {"fingerprints": fingerprints(prepared)})
 
 

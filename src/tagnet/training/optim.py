@@ -68,7 +68,7 @@ def rate_factor(step: int, num_steps: int, config: OptimConfig) -> float:
     """The share of the peak learning rate at an optimizer step, from 0: above 0 at every one of `num_steps`.
 
     >>> from tagnet.config import OptimConfig
-    >>> config = OptimConfig(1e-4, 1e-3, 1.0, 0.0, warmup=0.5, schedule="linear", clip_norm=None, fused=True)
+    >>> config = OptimConfig(1e-4, 1e-3, 1.0, 0.0, 0.5, "linear", clip_norm=None, fused=True)
     >>> [rate_factor(step, 4, config) for step in range(5)]
     [0.5, 1.0, 1.0, 0.5, 0.0]
     """

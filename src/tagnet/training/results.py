@@ -55,12 +55,12 @@ def write_results(
     write_json(folder / "metrics.json", outcome.to_plain())
 
 
-def data_summary(config: TrainConfig, prepared: Prepared, tokens: TokenizedTexts) -> DataSummary:
+def data_summary(prepared: Prepared, tokens: TokenizedTexts) -> DataSummary:
     """What was read and what became of it, for data.json and the report."""
     report = prepared.corpus.report
     return DataSummary(
-        source=config.data.records,
-        taxonomy=config.data.taxonomy,
+        source=prepared.source,
+        taxonomy=prepared.taxonomy_source,
         num_rows=report.num_rows,
         num_records=report.num_records,
         num_untagged_dropped=report.num_untagged_dropped,
@@ -137,7 +137,7 @@ def _report(
             source=split_source(config.split, config.run.seed),
             crossing_duplicates=len(crossing_duplicates(prepared.groups, split)),
         ),
-        data=data_summary(config, prepared, tokens),
+        data=data_summary(prepared, tokens),
         calibrator=outcome.rule.calibrator,
         threshold_rule=outcome.rule.threshold_rule,
         bootstrap_samples=config.evaluation.bootstrap_samples,

@@ -62,10 +62,11 @@ class ResumePoints(Checkpoint):
         self._data = data
         self._every_steps = every_steps
         self._last_step = 0
+        self._seen_step = 0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Stop where the run had stopped early before it was killed: Lightning does not keep that decision."""
-        self._last_step = trainer.global_step
+        self._last_step = self._seen_step = trainer.global_step
         for callback in trainer.early_stopping_callbacks:
             if isinstance(callback, EarlyStopping) and callback.wait_count >= callback.patience:
                 trainer.should_stop = True
@@ -75,10 +76,12 @@ class ResumePoints(Checkpoint):
     ) -> None:
         """Note the place, and write a point where one is due."""
         self._data.place = (trainer.current_epoch, batch_idx + 1)
+        # Gradients that wait for the other batches of their step are in no checkpoint.
+        is_step, self._seen_step = trainer.global_step > self._seen_step, trainer.global_step
         due = self._every_steps is not None and trainer.global_step - self._last_step >= self._every_steps
         due = due or trainer.received_sigterm
         # The end of the epoch writes its own, after validation: between the two there is nothing to go on from.
-        if due and not trainer.is_last_batch and trainer.global_step > self._last_step:
+        if due and is_step and not trainer.is_last_batch:
             self._write(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

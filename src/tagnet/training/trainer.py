@@ -70,14 +70,14 @@ def make_trainer(
     _quieten()
     trainer = config.trainer
     own: list[pl.Callback] = [
-        ModelCheckpoint(
+        _BestWeights(
             dirpath=checkpoints,
             filename=_BEST,
             monitor=trainer.monitor,
             mode=_mode(trainer.monitor),
             save_weights_only=True,
             enable_version_counter=False,
-        )
+        ),
     ]
     if trainer.patience is not None:
         own.append(EarlyStopping(monitor=trainer.monitor, mode=_mode(trainer.monitor), patience=trainer.patience))
@@ -102,6 +102,22 @@ def make_trainer(
         enable_model_summary=False,
         default_root_dir=checkpoints,
     )
+
+
+class _BestWeights(ModelCheckpoint):
+    """The best epoch so far; where the run's folder has moved, Lightning's own would forget how good that was."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up what is known of it, as lying in this folder."""
+        folder = Path(str(self.dirpath))
+
+        def here(path: str) -> str:
+            return str(folder / Path(path).name) if path else path
+
+        paths = ("best_model_path", "kth_best_model_path", "last_model_path")
+        best = {here(path): score for path, score in state_dict["best_k_models"].items()}
+        moved = {name: here(state_dict[name]) for name in paths} | {"dirpath": self.dirpath, "best_k_models": best}
+        super().load_state_dict(state_dict | moved)
 
 
 def num_processes(config: TrainerConfig) -> int:
@@ -155,5 +171,7 @@ def _quieten() -> None:
     warnings.filterwarnings("ignore", message=".*It is recommended to use .self.log.*sync_dist=True.*")
     # It is resumable: TextDataModule keeps its place.
     warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
+    # `configure_model` shards under FSDP alone, which refuses optim.ema_decay.
+    warnings.filterwarnings("ignore", message=".*WeightAveraging callback with a model that overrides.*")
     warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
     warnings.filterwarnings("ignore", message=".*number of training batches.*is smaller than the logging interval.*")

@@ -27,7 +27,6 @@ NOT_FOR_SERVING = (
     "pyarrow",
     "matplotlib",
     "jinja2",
-    "yaml",
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -61,6 +62,10 @@ def rows(batches: list[Batch]) -> list[list[int]]:
     return [batch.index_B.tolist() for batch in batches]
 
 
+def flat(batches: list[list[int]]) -> list[int]:
+    return list(chain.from_iterable(batches))
+
+
 def train(data: TextDataModule) -> list[Batch]:
     return list(data.train_dataloader())
 
@@ -86,7 +91,7 @@ def test_the_mean_over_the_processes_is_the_mean_of_the_batch(size: int, process
 
 def test_an_epoch_shows_every_training_record_once_and_no_other() -> None:
     shown = rows(train(module()))
-    assert sorted(sum(shown, [])) == SPLIT.train.tolist()
+    assert sorted(flat(shown)) == SPLIT.train.tolist()
     assert sorted(map(len, shown)) == [5, 8, 8, 8, 8]
 
 
@@ -97,7 +102,7 @@ def test_epochs_differ_and_each_is_the_same_again() -> None:
 
 
 def test_the_sampler_chooses_among_training_records_alone() -> None:
-    shown = sum(rows(train(module(sampler=OversampleConfig("oversample", 0.5)))), [])
+    shown = flat(rows(train(module(sampler=OversampleConfig("oversample", 0.5)))))
     assert len(shown) > len(SPLIT.train)
     assert set(shown) == set(SPLIT.train.tolist())
 
@@ -109,7 +114,7 @@ def test_processes_share_the_batches_of_one(processes: int) -> None:
     assert {len(part) for part in parts} == {len(whole)}
     for number, batch in enumerate(whole):
         counted = [part[number] for part in parts if part[number].share > 0]
-        assert sorted(sum(rows(counted), [])) == sorted(batch)
+        assert sorted(flat(rows(counted))) == sorted(batch)
 
 
 @pytest.mark.parametrize("done", [0, 1, 3, 5])
@@ -146,7 +151,7 @@ def test_soft_targets_and_unknown_cells_reach_the_batch() -> None:
 
 
 def test_validation_goes_from_the_longest_to_the_shortest() -> None:
-    shown = sum(rows(list(module().val_dataloader())), [])
+    shown = flat(rows(list(module().val_dataloader())))
     assert sorted(shown) == SPLIT.val.tolist()
     lengths = LENGTHS_N[shown]
     assert (np.diff(lengths) <= 0).all()

@@ -47,7 +47,7 @@ def test_one_record(tagger: Tagger) -> None:
 
 def test_it_measures_as_the_run_did(tagger: Tagger) -> None:
     found = evaluate(tagger, [record(1, "nlp"), record(2, "graphs", "nlp")])
-    assert (found.result.samples, found.result.confidence) == (50, 0.8)
+    assert (len(found.result.draws["map"]), found.result.confidence) == (50, 0.8)
     assert {name for name in found.result.overall if "_at_" in name} == {
         f"{name}_at_{k}" for name in ("precision", "recall") for k in (1, 2)
     }

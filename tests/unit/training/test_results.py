@@ -1,0 +1,108 @@
+"""The files that a run leaves behind."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from tagnet.bundle import TextSettings
+from tagnet.config import TrainConfig
+from tagnet.data.prepare import Prepared, prepare
+from tagnet.data.tokens import TokenizedTexts
+from tagnet.errors import RunDirectoryError
+from tagnet.training import results
+from tagnet.training.environment import environment
+from tagnet.training.measure import Outcome
+from tagnet.training.results import data_summary, write_results
+
+TEXT = TextSettings("{title} {description}", ("title", "description"), {}, 32, None)
+LINES = [
+    {"step": 1, "epoch": 0, "lr": 0.1, "train.loss": 0.7},
+    {"step": 2, "epoch": 0, "lr": 0.2, "train.loss": None},
+    {"step": 2, "epoch": 0, "val.loss": 0.6, "val.map": 0.5, "val.f1_micro": 0.4, "val.f1_macro": 0.3},
+]
+
+
+@pytest.fixture
+def tokens(prepared: Prepared) -> TokenizedTexts:
+    size = len(prepared.texts)
+    starts = np.arange(size + 1)
+    return TokenizedTexts(np.zeros(size, np.int32), starts, starts, np.arange(size) < 7, 32)
+
+
+@pytest.fixture
+def write(
+    tmp_path: Path, config: TrainConfig, prepared: Prepared, tokens: TokenizedTexts, outcome: Outcome
+) -> Callable[[], Path]:
+    """Write the results into a folder that holds what a run has written by then."""
+    (tmp_path / "environment.json").write_text(json.dumps(environment(0)))
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in LINES))
+
+    def run() -> Path:
+        write_results(tmp_path, config, prepared, TEXT, tokens, outcome, best_step=2)
+        return tmp_path
+
+    return run
+
+
+def test_predictions_are_those_of_validation_and_test(
+    write: Callable[[], Path], prepared: Prepared, outcome: Outcome
+) -> None:
+    table = pq.read_table(write() / "predictions.parquet")
+    assert json.loads(table.schema.metadata[b"tags"]) == list(outcome.rule.tags)
+    rows = table.to_pylist()
+    for side in ("val", "test"):
+        index = getattr(prepared.split, side)
+        of_side = [row for row in rows if row["side"] == side]
+        assert [row["id"] for row in of_side] == [str(prepared.corpus.records[i].id) for i in index]
+        np.testing.assert_allclose([row["logits"] for row in of_side], outcome.logits[side], rtol=1e-6)
+        np.testing.assert_array_equal([row["labels"] for row in of_side], prepared.corpus.y_NK[index])
+    assert {row["side"] for row in rows} == {"val", "test"}
+
+
+def test_tables_report_and_metrics_agree(write: Callable[[], Path], outcome: Outcome) -> None:
+    folder = write()
+    assert json.loads((folder / "metrics.json").read_text()) == outcome.to_plain()
+    with (folder / "per_tag.csv").open(newline="") as stream:
+        assert [row["tag"] for row in csv.DictReader(stream)] == list(outcome.rule.tags)
+    report = (folder / "report.html").read_text(encoding="utf-8")
+    assert f"{outcome.model['test'].result.overall['map'].value:.3f}" in report
+    assert "prior" in report
+
+
+@pytest.mark.parametrize("broken", ["write_csv", "write_report", "_predictions"])
+def test_without_all_the_others_there_are_no_metrics(
+    broken: str, write: Callable[[], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> Any:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(results, broken, fail)
+    with pytest.raises((OSError, RunDirectoryError)):
+        write()
+    assert not (tmp_path / "metrics.json").exists()
+    assert not list(tmp_path.glob(".*.part"))
+
+
+def test_the_summary_says_what_became_of_the_rows(
+    make_config: Callable[..., TrainConfig], tokens: TokenizedTexts, rows: list[dict[str, Any]]
+) -> None:
+    config = make_config("data.on_invalid=skip", "labels.exclude=[blue]")
+    bad = [{"id": "x", "title": "", "description": "", "tags": ["red"]}]
+    rare = [{"id": "y", "title": "one", "description": "alone", "tags": ["rare", "red"]}]
+    found = data_summary(prepare(config, rows + bad + rare), tokens)
+    assert (found.num_rows, len(found.skipped)) == (202, 1)
+    assert found.skipped[0]["row"] == 201
+    assert found.below_min_count == {"rare": 1}
+    assert set(found.excluded) == {"blue"}
+    assert found.num_records + found.num_untagged_dropped == 201
+    assert found.num_over_limit == 7
+    assert found.source == "the given records"
+    assert found.taxonomy is None

@@ -1,0 +1,195 @@
+"""Lightning's trainer: what the settings stand for on this machine, and the best weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import torch
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from pytorch_lightning.strategies import DDPStrategy, ModelParallelStrategy
+
+from tagnet.config import ModelConfig, TrainConfig
+from tagnet.data.datamodule import TextDataModule
+from tagnet.errors import ConfigError, HardwareError
+from tagnet.model.encoder import Encoder
+from tagnet.model.network import TaggerNetwork
+from tagnet.training.resume import ResumePoints
+from tagnet.training.trainer import (
+    autocast_dtype,
+    best_network,
+    check_monitor,
+    choose_precision,
+    make_trainer,
+    num_processes,
+)
+
+MakeConfig = Callable[..., TrainConfig]
+MakeNetwork = Callable[..., TaggerNetwork]
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Pretend that there are GPUs, or none."""
+
+    def pretend(count: int, *, bf16: bool = True) -> None:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: bf16)
+        monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Old GPU")
+
+    return pretend
+
+
+# ----------------------------------------------------------------------------------------------------------- settings
+
+
+@pytest.mark.parametrize("monitor", ["val.map", "val.loss", "val.f1_macro", "val.ece", "val.recall_at_3"])
+def test_every_validation_metric_can_be_monitored(monitor: str, make_config: MakeConfig) -> None:
+    check_monitor(make_config(f"trainer.monitor={monitor}"))
+
+
+@pytest.mark.parametrize(("monitor", "hint"), [("val.mapp", "val.map"), ("map", ""), ("val.recall_at_4", "")])
+def test_a_monitor_that_is_no_metric_is_refused(monitor: str, hint: str, make_config: MakeConfig) -> None:
+    with pytest.raises(ConfigError, match=rf"trainer\.monitor: .*'{monitor}'.*{hint}"):
+        check_monitor(make_config(f"trainer.monitor={monitor}"))
+
+
+@pytest.mark.parametrize(
+    ("gpus", "bf16", "asked", "found"),
+    [
+        (0, False, "auto", "32-true"),
+        (1, True, "auto", "bf16-mixed"),
+        (1, False, "auto", "32-true"),
+        (0, False, "bf16-mixed", "bf16-mixed"),
+        (1, True, "bf16-mixed", "bf16-mixed"),
+        (1, False, "16-mixed", "16-mixed"),
+        (1, True, "32-true", "32-true"),
+    ],
+)
+def test_precision(
+    gpus: int, bf16: bool, asked: str, found: str, gpu: Callable[..., None], make_config: MakeConfig
+) -> None:
+    gpu(gpus, bf16=bf16)
+    trainer = make_config("trainer=auto", f"trainer.precision={asked}").trainer
+    assert choose_precision(trainer) == found
+
+
+@pytest.mark.parametrize(("gpus", "asked"), [(0, "16-mixed"), (1, "bf16-mixed")])
+def test_a_precision_that_the_machine_lacks(
+    gpus: int, asked: str, gpu: Callable[..., None], make_config: MakeConfig
+) -> None:
+    gpu(gpus, bf16=False)
+    with pytest.raises(HardwareError, match=rf"trainer\.precision={asked}: "):
+        choose_precision(make_config("trainer=auto", f"trainer.precision={asked}").trainer)
+
+
+def test_autocast_runs_in_the_type_of_the_precision() -> None:
+    found = {precision: autocast_dtype(precision) for precision in ("bf16-mixed", "16-mixed", "32-true")}
+    assert found == {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16, "32-true": None}
+
+
+@pytest.mark.parametrize(
+    ("settings", "gpus", "found"),
+    [
+        (("trainer=auto",), 0, 1),
+        (("trainer=auto",), 4, 1),
+        (("trainer=ddp",), 4, 4),
+        (("trainer=fsdp",), 2, 2),
+        (("trainer=ddp", "trainer.devices=3"), 4, 3),
+        (("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"), 0, 2),
+        (("trainer=ddp", "trainer.accelerator=cpu"), 4, 1),
+    ],
+)
+def test_processes(
+    settings: tuple[str, ...], gpus: int, found: int, gpu: Callable[..., None], make_config: MakeConfig
+) -> None:
+    gpu(gpus)
+    assert num_processes(make_config(*settings).trainer) == found
+
+
+# ------------------------------------------------------------------------------------------------------------ trainer
+
+
+@pytest.fixture
+def build(make_config: MakeConfig, tmp_path: Path) -> Callable[..., Any]:
+    def make(*settings: str) -> Any:
+        resume = ResumePoints(tmp_path, cast(TextDataModule, None), None)
+        return make_trainer(make_config(*settings), 3, tmp_path, [], resume)
+
+    return make
+
+
+def test_resume_points_are_written_after_everything_else(build: Callable[..., Any]) -> None:
+    trainer = build("trainer.accumulate=2")
+    # Lightning calls callbacks in this order: a point must hold what the others have noted.
+    assert isinstance(trainer.callbacks[-1], ResumePoints)
+    assert trainer.max_epochs == 3
+    assert trainer.accumulate_grad_batches == 2
+    assert trainer.logger is None
+
+
+@pytest.mark.parametrize(
+    ("monitor", "mode"), [("val.map", "max"), ("val.f1_micro", "max"), ("val.loss", "min"), ("val.ece", "min")]
+)
+def test_the_monitor_knows_which_way_is_better(monitor: str, mode: str, build: Callable[..., Any]) -> None:
+    trainer = build(f"trainer.monitor={monitor}", "trainer.patience=2")
+    best = next(c for c in trainer.callbacks if isinstance(c, ModelCheckpoint))
+    early = next(c for c in trainer.callbacks if isinstance(c, EarlyStopping))
+    assert (best.monitor, best.mode) == (early.monitor, early.mode) == (monitor, mode)
+    assert early.patience == 2
+
+
+def test_without_patience_nothing_stops_early(build: Callable[..., Any]) -> None:
+    assert not any(isinstance(c, EarlyStopping) for c in build("trainer.patience=null").callbacks)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("ddp", DDPStrategy), ("fsdp", ModelParallelStrategy)])
+def test_strategies(name: str, kind: type, make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tagnet.training import trainer as trainer_file
+
+    assert isinstance(trainer_file._strategy(make_config(f"trainer={name}").trainer), kind)
+
+
+def test_the_best_so_far_is_remembered_where_the_folder_has_moved(build: Callable[..., Any], tmp_path: Path) -> None:
+    def best(trainer: Any) -> Any:
+        return next(c for c in trainer.callbacks if isinstance(c, ModelCheckpoint))
+
+    before = best(build())
+    before.best_model_score = before.kth_value = torch.tensor(0.7)
+    before.best_model_path = before.kth_best_model_path = "/moved/since/checkpoints/best.ckpt"
+    before.best_k_models = {before.best_model_path: before.best_model_score}
+    state = before.state_dict() | {"dirpath": "/moved/since/checkpoints"}
+    after = best(build())
+    after.load_state_dict(state)
+    assert after.best_model_score == torch.tensor(0.7)
+    assert after.kth_value == torch.tensor(0.7)
+    assert after.best_k_models == {str(tmp_path / "best.ckpt"): torch.tensor(0.7)}
+    assert not after.check_monitor_top_k(cast(Any, build()), torch.tensor(0.6))
+    assert after.check_monitor_top_k(cast(Any, build()), torch.tensor(0.8))
+
+
+# -------------------------------------------------------------------------------------------------------- best weights
+
+
+@pytest.mark.parametrize("head", ["linear", "label_attention"])
+def test_the_best_weights_come_back_in_a_network_of_their_own(
+    head: Any, tmp_path: Path, tiny: Encoder, make_network: MakeNetwork
+) -> None:
+    best = make_network(4, head=head)
+    ids_ST = torch.tensor([[1, 5, 9, 2], [1, 7, 2, 0]])
+    mask_ST = torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0]])
+    with torch.no_grad():
+        expected_SK = best(ids_ST, mask_ST)
+    weights = {f"network.{name}": value.clone() for name, value in best.state_dict().items()}
+    torch.save({"state_dict": weights, "global_step": 12}, tmp_path / "best.ckpt")
+    with torch.no_grad():
+        for parameter in tiny.module.parameters():  # trained on since
+            parameter.zero_()
+    network, step = best_network(tmp_path, tiny, ModelConfig("mean", head, 0.1, None, None), 4)
+    assert step == 12
+    assert not network.training
+    with torch.no_grad():
+        torch.testing.assert_close(network(ids_ST, mask_ST), expected_SK)
