@@ -57,13 +57,18 @@ def prior_log_odds(positives_K: NDArray[np.int64], num_records: int) -> Tensor:
 
 
 def start_from_tag_names(
-    head: LinearHead | LabelAttentionHead, names_KH: Tensor, texts_NH: Tensor, scale: float
+    head: LinearHead | LabelAttentionHead,
+    names_KH: Tensor,
+    texts_NH: Tensor,
+    scale: float,
+    y_NK: Tensor | None = None,
 ) -> None:
     """Start the rows of a head from the encoded names of their tags, so that it ranks tags before it has learned any.
 
     With a single tag or a single text there is nothing to rank by, and the head stays as it is.
 
-    A row points from the mean of the names to its own name, which leaves out what all names share. Its length makes
+    A row points from the mean of the names to its own name, which leaves out what all names share; with labels, it
+    points halfway to the mean of the texts that bear the tag (Snell et al., NeurIPS 2017, section 2.2). Its length makes
     the logits of the training texts spread with standard deviation `scale`. The bias takes out the mean of that
     spread, so that each tag still starts from its prior.
 
@@ -72,10 +77,16 @@ def start_from_tag_names(
         names_KH: pooled encodings of the tags' names, (K, H).
         texts_NH: pooled encodings of some training texts, (N, H).
         scale: standard deviation of the logits at the start.
+        y_NK: 1 where a text bears the tag, (N, K); None: the names alone.
     """
     if len(names_KH) < 2 or len(texts_NH) < 2:
         return
     rows_KH = nn.functional.normalize(names_KH - names_KH.mean(0), dim=-1)
+    if y_NK is not None:
+        counts_K1 = y_NK.sum(0).unsqueeze(-1)
+        means_KH = y_NK.T @ texts_NH / counts_K1.clamp(min=1)
+        to_texts_KH = nn.functional.normalize(means_KH - texts_NH.mean(0), dim=-1)
+        rows_KH = torch.where(counts_K1 > 0, (rows_KH + to_texts_KH) / 2, rows_KH)
     raw_NK = texts_NH @ rows_KH.T
     spread = raw_NK.std(0).mean().clamp(min=1e-6)
     with torch.no_grad():

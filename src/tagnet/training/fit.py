@@ -56,7 +56,7 @@ from tagnet.training.warm_start import EarlierNetwork
 
 logger = logging.getLogger("tagnet")
 
-_NAME_SAMPLE = 512
+_NAME_SAMPLE = 2048
 _NAME_SCALE = 1.0
 
 
@@ -254,6 +254,7 @@ def _build_network(config: TrainConfig, encoder: Encoder, prepared: Prepared, to
             torch.from_numpy(compute_embeddings(network, names, encoder.pad_id, batch_size=64)),
             torch.from_numpy(compute_embeddings(network, tokens.take(sample), encoder.pad_id, batch_size=64)),
             _NAME_SCALE,
+            torch.from_numpy(prepared.corpus.y_NK[sample].astype(np.float32)),
         )
     if earlier is not None:
         warm = earlier.copy_rows(tags)

@@ -171,7 +171,5 @@ def _quieten() -> None:
     warnings.filterwarnings("ignore", message=".*It is recommended to use .self.log.*sync_dist=True.*")
     # It is resumable: TextDataModule keeps its place.
     warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
-    # `configure_model` shards under FSDP alone, which refuses optim.ema_decay.
-    warnings.filterwarnings("ignore", message=".*WeightAveraging callback with a model that overrides.*")
     warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
     warnings.filterwarnings("ignore", message=".*number of training batches.*is smaller than the logging interval.*")
