@@ -77,3 +77,20 @@ def test_names_that_are_all_the_same_stay_finite() -> None:
     start_from_tag_names(head, torch.ones(3, 8), torch.randn(5, 8), 1.0)
     assert torch.isfinite(head.weight).all()
     assert torch.isfinite(head.bias).all()
+
+
+def test_labels_turn_the_rows_toward_the_texts_that_bear_the_tag() -> None:
+    names_KH = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [-1.0, -1.0, 0.0]])
+    # The third dimension parts the texts of the first tag from the others; no name knows of it.
+    texts_NH = torch.tensor([[0.1, 0.0, 1.0], [0.0, 0.1, 1.0], [0.0, 0.0, -1.0], [0.1, 0.1, -1.0]])
+    y_NK = torch.tensor([[1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 1.0, 0.0]])
+    plain, taught = LinearHead(3, 3), LinearHead(3, 3)
+    start_from_tag_names(plain, names_KH, texts_NH, 1.0)
+    start_from_tag_names(taught, names_KH, texts_NH, 1.0, y_NK)
+    assert plain.weight[0, 2] == 0
+    assert taught.weight[0, 2] > 0 > taught.weight[1, 2]
+    # Nobody bears the third tag: its row has the direction of its name alone.
+    cosine = torch.nn.functional.cosine_similarity(plain.weight[2], taught.weight[2], dim=0)
+    assert cosine.item() == pytest.approx(1.0, abs=1e-5)
+    spread = (texts_NH @ taught.weight.T).std(0).mean()
+    assert spread.item() == pytest.approx(1.0, abs=1e-5)
