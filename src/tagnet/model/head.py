@@ -68,8 +68,8 @@ def start_from_tag_names(
     With a single tag or a single text there is nothing to rank by, and the head stays as it is.
 
     A row points from the mean of the names to its own name, which leaves out what all names share; with labels, it
-    points halfway to the mean of the texts that bear the tag (Snell et al., NeurIPS 2017, section 2.2). Its length makes
-    the logits of the training texts spread with standard deviation `scale`. The bias takes out the mean of that
+    points halfway to the mean of the texts that bear the tag (Snell et al., NeurIPS 2017, section 2.2). Its length
+    makes the logits of the training texts spread with standard deviation `scale`. The bias takes out the mean of that
     spread, so that each tag still starts from its prior.
 
     Args:
