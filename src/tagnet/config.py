@@ -506,8 +506,8 @@ class TrainerConfig:
 
     accelerator: Literal["cpu", "gpu", "auto"]
     """The hardware; auto: a GPU where there is one."""
-    strategy: Literal["single", "ddp", "fsdp"]
-    """One process; a copy of the model in each process; or its weights sharded over them (FSDP2)."""
+    strategy: Literal["single", "ddp"]
+    """One process; or several, each with a copy of the model."""
     devices: int | None
     """Processes on this machine; null: one for each GPU (single: one; on a CPU: one)."""
     num_nodes: int

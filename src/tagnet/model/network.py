@@ -69,12 +69,6 @@ def max_over_windows(logits_SK: Tensor, text_of_S: Tensor) -> Tensor:
     return start_BK.scatter_reduce(0, text_of_S[:, None].expand_as(logits_SK), logits_SK, "amax")
 
 
-def transformer_layers(encoder: nn.Module) -> nn.ModuleList:
-    """The encoder's stack of layers: its longest list of modules."""
-    stacks = [module for module in encoder.modules() if isinstance(module, nn.ModuleList)]
-    return max(stacks, key=len, default=nn.ModuleList())
-
-
 def enable_gradient_checkpointing(encoder: nn.Module) -> None:
     """Let the encoder compute activations again instead of keeping them (Chen et al., arXiv 1604.06174).
 

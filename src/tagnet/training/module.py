@@ -12,12 +12,11 @@ import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.distributed.fsdp import fully_shard
 from torch.optim import Optimizer
 
 from tagnet.config import OptimConfig
 from tagnet.data.batches import Batch
-from tagnet.model.network import TaggerNetwork, transformer_layers
+from tagnet.model.network import TaggerNetwork
 from tagnet.training.distributed import gather
 from tagnet.training.optim import make_optimizer, make_schedule
 
@@ -43,15 +42,6 @@ class TaggerModule(pl.LightningModule):
         """Seed the random numbers of this step."""
         source = np.random.SeedSequence([self._seed, self.current_epoch, batch_idx, self.global_rank])
         torch.manual_seed(int(source.generate_state(1, np.uint64)[0]))
-
-    def configure_model(self) -> None:
-        """Shard the weights over the processes, where the strategy says so (FSDP2)."""
-        mesh = getattr(self, "device_mesh", None)
-        if mesh is None:
-            return
-        for layer in transformer_layers(self.network.encoder):
-            fully_shard(layer, mesh=mesh["data_parallel"])
-        fully_shard(self.network, mesh=mesh["data_parallel"])
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of a batch, a scalar."""

@@ -13,7 +13,7 @@ import pytorch_lightning as pl
 import torch
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
-from pytorch_lightning.strategies import DDPStrategy, ModelParallelStrategy
+from pytorch_lightning.strategies import DDPStrategy
 
 from tagnet.config import ModelConfig, TrainConfig, TrainerConfig
 from tagnet.errors import ConfigError, HardwareError, nearest
@@ -131,9 +131,6 @@ def num_processes(config: TrainerConfig) -> int:
 def _strategy(config: TrainerConfig) -> Any:
     if config.strategy == "ddp":
         return DDPStrategy()
-    if config.strategy == "fsdp":
-        # One file a checkpoint, gathered by the first process: resume points and the best weights stay what they are.
-        return ModelParallelStrategy(save_distributed_checkpoint=False)
     return "auto"
 
 
@@ -150,7 +147,7 @@ def _mode(monitor: str) -> str:
 def best_network(checkpoints: Path, encoder: Encoder, model: ModelConfig, num_tags: int) -> tuple[TaggerNetwork, int]:
     """The weights of the best epoch in a network of their own, and the optimizer step they are of.
 
-    The network that was trained may be sharded or compiled; this one never is.
+    The network that was trained may be compiled or in a strategy's wrapper; this one never is.
     """
     found = torch.load(checkpoints / f"{_BEST}.ckpt", map_location="cpu", weights_only=True)
     network = TaggerNetwork(build_encoder(encoder.config, encoder.tokenizer, source=encoder.source), model, num_tags)

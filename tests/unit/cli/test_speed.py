@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -12,14 +12,15 @@ SECONDS = 0.3
 TRIES = 8
 
 
+def processor_seconds(words: tuple[str, ...]) -> float:
+    """The processor time of a command: unlike the time on the clock, it does not grow when other tests run beside it."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-m", "tagnet.cli.main", *words], capture_output=True, check=True, timeout=60)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
 @pytest.mark.parametrize("words", [("--help",), ("--version",), ("train", "--help"), ("predict", "--help")])
 def test_help_comes_at_once(words: tuple[str, ...]) -> None:
-    spent = []
-    for _ in range(TRIES):
-        started = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "tagnet.cli.main", *words], capture_output=True, check=True, timeout=60)
-        spent.append(time.perf_counter() - started)
-        if spent[-1] < SECONDS:
-            return
-    # The best of several: a machine that is busy elsewhere says nothing of the command.
-    pytest.fail(f"tagnet {' '.join(words)} took {min(spent):.2f} s at best, more than {SECONDS} s")
+    # The best of several: caches that are cold, and processors that are shared, say nothing of the command.
+    assert min(processor_seconds(words) for _ in range(TRIES)) < SECONDS

@@ -149,9 +149,3 @@ def test_the_schedule_moves_with_every_optimizer_step(module: TaggerModule) -> N
         schedule.step()
     assert rates == pytest.approx([0.5, 1.0, 1.0, 0.5])
     assert all(rate > 0 for rate in rates)
-
-
-def test_one_process_shards_nothing(module: TaggerModule) -> None:
-    before = {name: type(value) for name, value in module.named_parameters()}
-    module.configure_model()
-    assert {name: type(value) for name, value in module.named_parameters()} == before
