@@ -13,7 +13,7 @@ TRIES = 8
 
 
 def processor_seconds(words: tuple[str, ...]) -> float:
-    """The processor time of a command: unlike the time on the clock, it does not grow when other tests run beside it."""
+    """The processor time of a command, which does not grow when other tests run beside it."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, "-m", "tagnet.cli.main", *words], capture_output=True, check=True, timeout=60)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
