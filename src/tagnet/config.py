@@ -1,7 +1,7 @@
 """The settings of a run as frozen data classes: names, types, units and cross-checks.
 
-No values live here: they stand once, in `conf/`, and a test holds the two sets of keys equal. `build` turns a plain
-nested mapping into these classes and refuses whatever does not fit. Below this file nobody sees Hydra.
+No values live here: they stand once, in `conf/`, and a test holds the two sets of keys equal. `strict_build`
+turns a plain nested mapping into these classes and refuses whatever does not fit. Below it nobody sees Hydra.
 """
 
 from __future__ import annotations
@@ -9,11 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal
 
 from tagnet.errors import ConfigError, nearest
-
-T = TypeVar("T")
 
 
 def _require(condition: bool, key: str, expected: str, found: object) -> None:

@@ -150,7 +150,7 @@ def fit(
             outcome = measure(config.evaluation, config.run.seed, prepared, rule, logits_NK, baselines)
             if outcome.collapse is not None:
                 logger.warning("COLLAPSE: %s", outcome.collapse)
-            write_results(folder, config, prepared, text, tokens, outcome, best_step)
+            write_results(folder, config, prepared, tokens, outcome, best_step)
             remove_resume_points(folder / "checkpoints")
     return Run(folder, outcome)
 

@@ -16,7 +16,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tagnet.atomic import write_json, write_with
-from tagnet.bundle import TextSettings
 from tagnet.config import TrainConfig
 from tagnet.data.prepare import Prepared
 from tagnet.data.sides import crossing_duplicates
@@ -33,6 +32,7 @@ _PANELS = {
     "train.loss": ("loss", "train"),
     "val.loss": ("loss", "validation"),
     "val.map": ("validation", "mAP"),
+    "val.map_micro": ("validation", "pooled AP"),
     "val.f1_micro": ("validation", "micro F1"),
     "val.f1_macro": ("validation", "macro F1"),
     "lr": ("learning rate", "peak of all groups"),
@@ -43,7 +43,6 @@ def write_results(
     folder: Path,
     config: TrainConfig,
     prepared: Prepared,
-    text: TextSettings,
     tokens: TokenizedTexts,
     outcome: Outcome,
     best_step: int,
@@ -51,7 +50,7 @@ def write_results(
     """Write predictions, the table of tags, the report, and at last the metrics that mark the run as finished."""
     write_with(folder / "predictions.parquet", lambda path: pq.write_table(_predictions(prepared, outcome), path))
     write_csv(folder / "per_tag.csv", outcome.rows)
-    write_report(folder / "report.html", _report(folder, config, prepared, text, tokens, outcome, best_step))
+    write_report(folder / "report.html", _report(folder, config, prepared, tokens, outcome, best_step))
     write_json(folder / "metrics.json", outcome.to_plain())
 
 
@@ -101,7 +100,6 @@ def _report(
     folder: Path,
     config: TrainConfig,
     prepared: Prepared,
-    text: TextSettings,
     tokens: TokenizedTexts,
     outcome: Outcome,
     best_step: int,

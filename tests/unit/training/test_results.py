@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from tagnet.bundle import TextSettings
 from tagnet.config import TrainConfig
 from tagnet.data.prepare import Prepared, prepare
 from tagnet.data.tokens import TokenizedTexts
@@ -22,7 +21,6 @@ from tagnet.training.environment import environment
 from tagnet.training.measure import Outcome
 from tagnet.training.results import data_summary, write_results
 
-TEXT = TextSettings("{title} {description}", ("title", "description"), {}, 32, None)
 LINES = [
     {"step": 1, "epoch": 0, "lr": 0.1, "train.loss": 0.7},
     {"step": 2, "epoch": 0, "lr": 0.2, "train.loss": None},
@@ -46,7 +44,7 @@ def write(
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in LINES))
 
     def run() -> Path:
-        write_results(tmp_path, config, prepared, TEXT, tokens, outcome, best_step=2)
+        write_results(tmp_path, config, prepared, tokens, outcome, best_step=2)
         return tmp_path
 
     return run
