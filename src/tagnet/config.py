@@ -380,6 +380,37 @@ class ModelConfig:
 
 
 @dataclass(frozen=True)
+class NoAdapterConfig:
+    """All weights of the encoder are trained."""
+
+    name: Literal["none"]
+
+
+@dataclass(frozen=True)
+class LoraConfig:
+    """Low-rank adapters beside frozen encoder weights (Hu et al., ICLR 2022); merged into them in the bundle."""
+
+    name: Literal["lora"]
+    rank: int
+    """r: the inner width of an adapter."""
+    alpha: float
+    """An adapter's output is scaled by alpha / rank."""
+    dropout: float
+    """Dropout before an adapter."""
+    targets: tuple[str, ...] | None
+    """Names of the linear layers that get one; null: every linear layer of the encoder."""
+
+    def __post_init__(self) -> None:
+        _require(self.rank >= 1, "adapter.rank", "at least 1", self.rank)
+        _require(self.alpha > 0, "adapter.alpha", "a positive number", self.alpha)
+        _require(0 <= self.dropout < 1, "adapter.dropout", "0 to below 1", self.dropout)
+        _require(self.targets is None or len(self.targets) > 0, "adapter.targets", "null or at least one name", [])
+
+
+AdapterConfig = NoAdapterConfig | LoraConfig
+
+
+@dataclass(frozen=True)
 class OptimConfig:
     """AdamW and its schedule."""
 
@@ -504,8 +535,8 @@ class TrainerConfig:
 
     accelerator: Literal["cpu", "gpu", "auto"]
     """The hardware; auto: a GPU where there is one."""
-    strategy: Literal["single", "ddp"]
-    """One process; or several, each with a copy of the model."""
+    strategy: Literal["single", "ddp", "fsdp"]
+    """One process; several, each with a copy of the model; or several that share the model's weights among them."""
     devices: int | None
     """Processes on this machine; null: one for each GPU (single: one; on a CPU: one)."""
     num_nodes: int
@@ -582,6 +613,54 @@ class EvaluationConfig:
 
 
 @dataclass(frozen=True)
+class NoLoggerConfig:
+    """Nothing beside the files of the run's own directory."""
+
+    name: Literal["none"]
+
+
+@dataclass(frozen=True)
+class TensorBoardConfig:
+    """Event files in RUN/tensorboard."""
+
+    name: Literal["tensorboard"]
+
+
+@dataclass(frozen=True)
+class MLflowConfig:
+    """A run in an MLflow experiment."""
+
+    name: Literal["mlflow"]
+    uri: str | None
+    """The tracking server; null: an SQLite file in the run's directory."""
+    experiment: str
+    """The experiment that the run belongs to."""
+
+
+@dataclass(frozen=True)
+class WandbConfig:
+    """A Weights & Biases run."""
+
+    name: Literal["wandb"]
+    project: str
+    """The project that the run belongs to."""
+    offline: bool
+    """Whether all stays in the run's directory, for `wandb sync` to send later."""
+
+
+@dataclass(frozen=True)
+class TrackioConfig:
+    """A trackio run: a local dashboard, `trackio show`."""
+
+    name: Literal["trackio"]
+    project: str
+    """The project that the run belongs to."""
+
+
+LoggerConfig = NoLoggerConfig | TensorBoardConfig | MLflowConfig | WandbConfig | TrackioConfig
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """One run: its name, place and seed."""
 
@@ -591,6 +670,8 @@ class RunConfig:
     """Its directory; null: runs/NAME/DATE_TIME."""
     seed: int
     """Every random choice follows from it."""
+    test: bool
+    """Whether the test records are measured; false while settings are still being chosen, as in a sweep."""
 
     def __post_init__(self) -> None:
         # It becomes the name of a folder.
@@ -612,11 +693,13 @@ class TrainConfig:
     encoder: str
     """`all-MiniLM-L6-v2` (embedded), `tiny` (random, for tests), a hub name or a folder."""
     model: ModelConfig
+    adapter: AdapterConfig
     optim: OptimConfig
     calibrator: CalibratorConfig
     thresholds: ThresholdsConfig
     trainer: TrainerConfig
     evaluation: EvaluationConfig
+    logger: LoggerConfig
     run: RunConfig
 
     def __post_init__(self) -> None:

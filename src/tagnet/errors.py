@@ -10,6 +10,7 @@ TagnetError
 ├── EncoderError           an encoder cannot be found, or is not what it should be
 ├── BundleError            a bundle is incomplete, damaged or of another format
 ├── RunDirectoryError      a run's directory is taken, or cannot be written
+├── SweepError             a sweep's folder is another one's, or is damaged
 ├── MissingExtraError      a command needs packages that are not installed
 ├── HardwareError          the machine lacks what the configuration asks for
 ├── DivergenceError        the model's logits are no longer finite
@@ -65,6 +66,10 @@ class BundleError(TagnetError):
 
 class RunDirectoryError(TagnetError):
     """A run's directory is taken, or cannot be written."""
+
+
+class SweepError(TagnetError):
+    """A sweep's folder belongs to another sweep, or is damaged."""
 
 
 class MissingExtraError(TagnetError):

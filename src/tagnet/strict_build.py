@@ -49,6 +49,8 @@ def _join(prefix: str, key: str) -> str:
 
 
 def _convert(hint: Any, value: Any, key: str) -> Any:
+    if hint is Any:
+        return value
     origin = get_origin(hint)
     if origin in (Union, types.UnionType):
         return _convert_union(get_args(hint), value, key)

@@ -299,9 +299,9 @@ def test_settings_that_are_made_by_hand_are_checked_too() -> None:
     with pytest.raises(ConfigError, match=r"loss\.gamma: expected at least 0, found nan"):
         FocalConfig("focal", float("nan"), None)
     with pytest.raises(ConfigError, match=r"run\.seed"):
-        RunConfig("train", None, 2**31)
+        RunConfig("train", None, 2**31, True)
     with pytest.raises(dataclasses.FrozenInstanceError):
-        RunConfig("train", None, 0).seed = 1  # type: ignore[misc]
+        RunConfig("train", None, 0, True).seed = 1  # type: ignore[misc]
 
 
 def test_a_feature_budget_names_the_nearest_feature() -> None:

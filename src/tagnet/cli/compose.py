@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
+from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from types import UnionType
@@ -29,6 +30,8 @@ from tagnet.strict_build import build, leaf_keys
 RUN_DIR_VARIABLE = "TAGNET_RUN_DIR"
 """Set by a process for those that it starts for the same run."""
 _CONFIG_MODULE = "tagnet.conf"
+# Hydra 1.4 has given up the parameter, and 1.3 wants it.
+_VERSION_BASE: dict[str, Any] = {"version_base": "1.3"} if version("hydra-core").startswith("1.3") else {}
 
 
 def train_config(*overrides: str) -> TrainConfig:
@@ -69,7 +72,7 @@ def compose_plain(overrides: Sequence[str]) -> dict[str, Any]:
     """
     checked = check_overrides(overrides)
     try:
-        with _hydra_to_itself(), initialize_config_module(config_module=_CONFIG_MODULE, version_base="1.3"):
+        with _hydra_to_itself(), initialize_config_module(config_module=_CONFIG_MODULE, **_VERSION_BASE):
             config = compose("train", overrides=checked)
         plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:

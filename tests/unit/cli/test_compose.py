@@ -167,7 +167,7 @@ def test_composing_twice_leaves_nothing_behind() -> None:
 
 
 def test_a_callers_own_hydra_is_left_as_it_was() -> None:
-    with initialize_config_module(config_module="tagnet.conf", version_base="1.3"):
+    with initialize_config_module(config_module="tagnet.conf"):
         before = GlobalHydra.instance().hydra
         assert before is not None
         train_config("loss=focal")

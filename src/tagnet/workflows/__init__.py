@@ -1,0 +1,1 @@
+"""What trains many times: sweeps, and what they found."""
