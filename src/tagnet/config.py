@@ -538,9 +538,10 @@ class TrainerConfig:
     strategy: Literal["single", "ddp", "fsdp"]
     """One process; several, each with a copy of the model; or several that share the model's weights among them."""
     devices: int | None
-    """Processes on this machine; null: one for each GPU (single: one; on a CPU: one)."""
-    num_nodes: int
-    """Machines, under torchrun or Slurm."""
+    """Processes on this machine; null: as many as torchrun or Slurm has started, else one for each GPU (single: one; on
+    a CPU: one)."""
+    num_nodes: int | None
+    """Machines, under torchrun or Slurm; null: as many as they have started processes on."""
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
     """Numeric precision; auto: bf16-mixed on a GPU that has it, else 32-true."""
     compile: bool
@@ -567,9 +568,9 @@ class TrainerConfig:
     """The validation metric that checkpoints, early stopping and sweeps go by; losses and errors are minimised."""
 
     def __post_init__(self) -> None:
-        for key in ("num_nodes", "batch_size", "eval_batch_size", "accumulate", "steps"):
+        for key in ("batch_size", "eval_batch_size", "accumulate", "steps"):
             _require(getattr(self, key) >= 1, f"trainer.{key}", "at least 1", getattr(self, key))
-        for key in ("devices", "max_epochs", "patience", "checkpoint_steps"):
+        for key in ("devices", "num_nodes", "max_epochs", "patience", "checkpoint_steps"):
             value = getattr(self, key)
             _require(value is None or value >= 1, f"trainer.{key}", "null or at least 1", value)
         if self.accelerator == "cpu":
@@ -578,7 +579,12 @@ class TrainerConfig:
             _require(
                 self.devices in (None, 1), "trainer.devices", "null or 1 with trainer.strategy=single", self.devices
             )
-            _require(self.num_nodes == 1, "trainer.num_nodes", "1 with trainer.strategy=single", self.num_nodes)
+            _require(
+                self.num_nodes in (None, 1),
+                "trainer.num_nodes",
+                "null or 1 with trainer.strategy=single",
+                self.num_nodes,
+            )
         low, high = self.epoch_range
         _require(1 <= low <= high, "trainer.epoch_range", "[fewest, most] with 1 <= fewest <= most", [low, high])
 

@@ -13,6 +13,7 @@ TagnetError
 ├── SweepError             a sweep's folder is another one's, or is damaged
 ├── MissingExtraError      a command needs packages that are not installed
 ├── HardwareError          the machine lacks what the configuration asks for
+├── ProcessError           one of several processes has ended before the others
 ├── DivergenceError        the model's logits are no longer finite
 └── CollapseError          the model predicts nothing, everything, or the base rate
 
@@ -78,6 +79,10 @@ class MissingExtraError(TagnetError):
 
 class HardwareError(TagnetError):
     """The machine lacks what the configuration asks for."""
+
+
+class ProcessError(TagnetError):
+    """One of several processes has ended before the others."""
 
 
 class DivergenceError(TagnetError):

@@ -25,7 +25,11 @@ SETTINGS = (
     "evaluation.bootstrap_samples=50",
     "evaluation.baselines=[prior]",
 )
-PROCESSES = {"one": ("trainer=cpu",), "two": ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2")}
+PROCESSES = {
+    "one": ("trainer=cpu",),
+    "two": ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"),
+    "two that share the weights": ("trainer=fsdp", "trainer.accelerator=cpu", "trainer.devices=2"),
+}
 
 
 def start(folder: Path, *settings: str) -> subprocess.Popen[str]:
@@ -60,7 +64,7 @@ def kill_after(points: int, folder: Path, *settings: str) -> None:
     assert not (folder / "metrics.json").exists()
 
 
-@pytest.mark.parametrize("processes", ["one", "two"])
+@pytest.mark.parametrize("processes", PROCESSES)
 def test_killed_runs_end_with_the_metrics_of_an_undisturbed_one(processes: str, tmp_path: Path) -> None:
     more = PROCESSES[processes]
     finish(tmp_path / "undisturbed", *more)

@@ -14,11 +14,14 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 
 from tagnet.cli.compose import train_config
 from tagnet.errors import RunDirectoryError
+from tagnet.prediction.inference import compute_logits
 from tagnet.prediction.tagger import Tagger
 from tagnet.training.fit import Run, fit
+from tagnet.training.summary import print_summary
 
 HEADLINE = ("f1_micro", "f1_macro", "f1_weighted", "map", "ece")
 
@@ -126,6 +129,42 @@ def test_the_same_seed_gives_the_same_metrics(
     assert (again.dir / "metrics.json").read_bytes() == (small_run.dir / "metrics.json").read_bytes()
     other = fit(train_config(*small, f"data.records={small_records}", f"run.dir={tmp_path / 'other'}", "run.seed=1"))
     assert (other.dir / "metrics.json").read_bytes() != (small_run.dir / "metrics.json").read_bytes()
+
+
+def test_a_run_that_is_told_so_never_looks_at_test(
+    small_run: Run,
+    small: tuple[str, ...],
+    small_records: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    read: list[int] = []
+
+    def counting(network: Any, tokens: Any, *arguments: Any, **named: Any) -> Any:
+        read.append(len(tokens))
+        return compute_logits(network, tokens, *arguments, **named)
+
+    monkeypatch.setattr("tagnet.training.fit.compute_logits", counting)
+    run = fit(train_config(*small, f"data.records={small_records}", f"run.dir={tmp_path / 'run'}", "run.test=false"))
+    with_test, without = small_run.metrics, run.metrics
+    # Texts stand in other batches, whose padding rounds the logits otherwise.
+    for name, found in without.pop("val").items():
+        assert found["value"] == pytest.approx(with_test["val"][name]["value"], abs=1e-5)
+    assert without == {
+        "baselines": {name: {"val": sides["val"]} for name, sides in with_test["baselines"].items()},
+        "split": with_test["split"],
+        "collapsed": with_test["collapsed"],
+    }
+    assert read == [len(json.loads((run.dir / "split.json").read_text())["val"])]
+    assert (run.dir / "bundle" / "model.safetensors").read_bytes() == (
+        small_run.dir / "bundle" / "model.safetensors"
+    ).read_bytes()
+    assert run.objective.value == pytest.approx(small_run.objective.value, abs=1e-5)
+    print_summary(run, Console(width=120))
+    said = capsys.readouterr().out
+    assert "Validation records, the transformer beside its baselines" in said
+    assert "est records" not in said.replace("alidation records", "")
 
 
 def test_a_finished_run_is_never_overwritten(small_run: Run, small: tuple[str, ...], small_records: Path) -> None:

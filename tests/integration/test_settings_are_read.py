@@ -61,6 +61,7 @@ RUNS = [
     ("loss=class_balanced",),
     ("loss=zlpr",),
     ("loss=two_way",),
+    ("adapter=lora", "adapter.targets=[query]"),
     ("split.file={file}", "split.key=first"),
     ("split=date", "split.file={file}", "split.key=first"),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,7 @@ from typing import Any, get_origin, get_type_hints
 
 import yaml
 from hydra import compose, initialize_config_module
+from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -29,9 +31,10 @@ from tagnet.strict_build import build, leaf_keys
 
 RUN_DIR_VARIABLE = "TAGNET_RUN_DIR"
 """Set by a process for those that it starts for the same run."""
-_CONFIG_MODULE = "tagnet.conf"
+CONFIG_MODULE = "tagnet.conf"
+_LAUNCH_GROUPS = ("launcher", "sweeper", "space")
 # Hydra 1.4 has given up the parameter, and 1.3 wants it.
-_VERSION_BASE: dict[str, Any] = {"version_base": "1.3"} if version("hydra-core").startswith("1.3") else {}
+VERSION_BASE: dict[str, Any] = {"version_base": "1.3"} if version("hydra-core").startswith("1.3") else {}
 
 
 def train_config(*overrides: str) -> TrainConfig:
@@ -72,7 +75,7 @@ def compose_plain(overrides: Sequence[str]) -> dict[str, Any]:
     """
     checked = check_overrides(overrides)
     try:
-        with _hydra_to_itself(), initialize_config_module(config_module=_CONFIG_MODULE, **_VERSION_BASE):
+        with hydra_to_itself(), initialize_config_module(config_module=CONFIG_MODULE, **VERSION_BASE):
             config = compose("train", overrides=checked)
         plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
@@ -85,7 +88,7 @@ def compose_plain(overrides: Sequence[str]) -> dict[str, Any]:
 
 
 @contextmanager
-def _hydra_to_itself() -> Iterator[None]:
+def hydra_to_itself() -> Iterator[None]:
     """Hydra's one global state, emptied, and afterwards what the caller, perhaps a Hydra application, left there."""
     before = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
@@ -106,7 +109,7 @@ def check_overrides(overrides: Sequence[str]) -> list[str]:
     """
     groups = config_groups()
     keys = leaf_keys(TrainConfig)
-    parsed = _without_null_experiment([_parse(text) for text in overrides])
+    parsed = _without_null_experiment([parse(text) for text in overrides])
     result = [_check(override, groups, keys) for override in parsed]
     named = {override.key_or_group for override in parsed}
     if "data.records" in named and "data.taxonomy" not in named:
@@ -116,15 +119,28 @@ def check_overrides(overrides: Sequence[str]) -> list[str]:
 
 
 def config_groups() -> dict[str, tuple[str, ...]]:
-    """The groups of `conf/` and their options.
+    """The groups of `conf/` that a run is composed of, and their options.
 
     >>> config_groups()["thresholds"]
     ('fixed', 'global', 'per_tag', 'plug_in', 'shrunk')
     """
-    root = files(_CONFIG_MODULE)
+    return {name: options for name, options in _all_groups().items() if name not in _LAUNCH_GROUPS}
+
+
+def launch_groups() -> dict[str, tuple[str, ...]]:
+    """The groups of `conf/` that say how many runs are started, and where; for `tagnet train -m`.
+
+    >>> launch_groups()["sweeper"]
+    ('grid', 'optuna')
+    """
+    return {name: options for name, options in _all_groups().items() if name in _LAUNCH_GROUPS}
+
+
+def _all_groups() -> dict[str, tuple[str, ...]]:
     groups = {}
-    for folder in root.iterdir():
-        if folder.is_dir() and not folder.name.startswith(("_", ".")):
+    for folder in files(CONFIG_MODULE).iterdir():
+        # conf/hydra holds what Hydra itself looks for.
+        if folder.is_dir() and folder.name != "hydra" and not folder.name.startswith(("_", ".")):
             names = (Path(file.name) for file in folder.iterdir())
             groups[folder.name] = tuple(sorted(n.stem for n in names if n.suffix == ".yaml" and n.stem != "base"))
     return dict(sorted(groups.items()))
@@ -135,15 +151,33 @@ def _choices() -> set[str]:
     return {name for name, hint in get_type_hints(TrainConfig).items() if get_origin(hint) is UnionType}
 
 
+def _experiment_of_file(path: Path) -> str:
+    """Make an experiment that lies in a file of the user's own known to Hydra; the name it has there.
+
+    Raises:
+        ConfigError: it cannot be read, or is no YAML mapping.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise ConfigError(f"experiment={path}: expected an experiment's YAML file; {reason}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"experiment={path}: expected keys and values in YAML, found {type(content).__name__}")
+    name = f"file_{hashlib.sha256(yaml.safe_dump(content).encode()).hexdigest()[:12]}"
+    ConfigStore.instance().store(group="experiment", name=name, node=content, package="_global_", provider="tagnet")
+    return name
+
+
 def to_yaml(plain: dict[str, Any]) -> str:
     """Composed settings as YAML, in the order in which they are composed."""
     return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
 
 
-def _parse(text: str) -> Override:
-    """Read an override; a value outside Hydra's grammar that is no list or mapping is taken as it stands.
+def parse(text: str) -> Override:
+    """Read an override in Hydra's grammar; a value outside it that is no list or mapping is taken as it stands.
 
-    >>> _parse("data.records=größe=1.json").value()
+    >>> parse("data.records=größe=1.json").value()
     'größe=1.json'
     """
     parser = OverridesParser.create()
@@ -182,14 +216,18 @@ def _check(override: Override, groups: dict[str, tuple[str, ...]], keys: dict[st
     text = str(override.input_line)
     if override.is_delete():
         raise ConfigError(f"{text}: settings cannot be deleted; give the key another value, such as null")
+    if key.partition(".")[0] in _LAUNCH_GROUPS:
+        raise ConfigError(f"{text}: a single run has no {key.partition('.')[0]}; for many runs, tagnet train -m")
     if override.is_sweep_override():
         raise ConfigError(
-            f"{text}: expected one value for a single run, found several.\n"
+            f"{text}: expected one value for a single run, found several; for a run of each, tagnet train -m.\n"
             f"Quote a value that holds commas: '{key}=\"…\"'; write a list in brackets: '{key}=[…]'"
         )
     group, _, field = key.rpartition(".")
     if field == "name" and group in _choices():
         raise ConfigError(f"{text}: expected a choice of the whole group: {group}={override.value()}")
+    if key == "experiment" and str(override.value()).endswith((".yaml", ".yml")):
+        return f"experiment={_experiment_of_file(Path(str(override.value())))}"
     if key in groups:
         option = override.value()
         if option not in groups[key]:

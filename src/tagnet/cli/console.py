@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
+import time
 
 from rich.console import Console
 from rich.text import Text
@@ -41,6 +43,15 @@ def speak_to(console: Console) -> None:
     logger.addHandler(ConsoleHandler(console))
     logger.setLevel(logging.INFO)
     logger.propagate = False
+
+
+def let_the_first_process_speak() -> None:
+    """Wait, in the others of one machine: they have met the same error, and end with the first one before they say so.
+
+    What only this process has met is said after ten seconds.
+    """
+    if int(os.environ.get("LOCAL_RANK", os.environ.get("SLURM_LOCALID", "0"))) > 0:
+        time.sleep(10)
 
 
 def print_error(message: str) -> None:

@@ -11,6 +11,7 @@ _DATA = ("hydra", "yaml", "sklearn", "iterstrat", "matplotlib", "jinja2")
 _NEEDED = {
     "train": (*_NETWORK, *_DATA, "pytorch_lightning", "pyarrow"),
     "inspect": (*_NETWORK, *_DATA),
+    "compare": ("hydra", "yaml", "matplotlib", "jinja2"),
     "evaluate": _NETWORK,
     "predict": _NETWORK,
 }
@@ -22,7 +23,7 @@ def require_extra(extra: str, command: str) -> None:
 
     Args:
         extra: the one that brings all of them.
-        command: `train`, `inspect`, `evaluate` or `predict`.
+        command: the name of a command.
 
     Raises:
         MissingExtraError: it names the packages and the command that installs them.

@@ -76,6 +76,20 @@ def evaluate(
 
 
 @app.command()
+def compare(
+    folder: Annotated[Path, typer.Argument(help="The folder of a sweep, finished or not.")],
+    output: Annotated[
+        Path | None, typer.Option(help="A folder for compare.html and best.yaml; default: the sweep's.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="List all trials, not the best 20 alone.")] = False,
+) -> None:
+    """Look at a sweep: its trials, which settings matter, and the best one as an experiment to run."""
+    from tagnet.cli.compare import run
+
+    run(folder, output, everything=everything)
+
+
+@app.command()
 def predict(
     bundle: Bundle,
     text: Annotated[
@@ -102,8 +116,9 @@ def main() -> None:
     try:
         app()
     except TagnetError as error:
-        from tagnet.cli.console import print_error
+        from tagnet.cli.console import let_the_first_process_speak, print_error
 
+        let_the_first_process_speak()
         print_error(str(error))
         sys.exit(error.exit_code)
 

@@ -13,16 +13,20 @@ from tagnet.errors import ConfigError
 
 _USAGE = """\
 Usage: tagnet train [KEY=VALUE ...] [--cfg job]
+       tagnet train -m [KEY=A,B,C ...] [launcher=NAME] [sweeper=NAME]
 
 Train, calibrate and measure a tagger. Without settings it runs on the embedded corpus.
 
   tagnet train data.records=projects.json data.features=[title,description]
   tagnet train experiment=madewithml_b run.seed=1
   tagnet train loss=focal loss.gamma=1.5 optim.lr=5e-5 --cfg job
+  tagnet train -m loss=bce,focal,asl optim.lr=1e-4,2e-4
+  tagnet train -m sweeper=optuna sweeper.trials=50 launcher=joblib run.dir=runs/sweep
 
 Options:
-  --cfg job   print the composed settings, and run nothing
-  -h, --help  this text
+  -m, --multirun  many runs: each combination of the values given, or what sweeper=optuna proposes
+  --cfg job       print the composed settings, and run nothing
+  -h, --help      this text
 
 Choices (GROUP=NAME):
 """
@@ -34,12 +38,18 @@ def run(arguments: Sequence[str]) -> None:
         print(usage())
         return
     require_extra("train", "train")
-    overrides, show = split_arguments(arguments, "train")
+    many = [word for word in arguments if word in ("-m", "--multirun")]
+    overrides, show = split_arguments([word for word in arguments if word not in many], "train")
     # Imported here, not above: Hydra and Lightning take seconds, and `--help` must not.
     from tagnet.cli.compose import RUN_DIR_VARIABLE, compose_plain, to_yaml, train_config
     from tagnet.config import TrainConfig
     from tagnet.strict_build import build
 
+    if many and not show:
+        from tagnet.cli.multirun import run_many
+
+        run_many(overrides)
+        return
     if show:
         plain = compose_plain(overrides)
         build(TrainConfig, plain)
@@ -54,11 +64,18 @@ def run(arguments: Sequence[str]) -> None:
     from tagnet.training.distributed import is_first_process
     from tagnet.training.fit import fit
     from tagnet.training.summary import print_summary
+    from tagnet.workflows.trial_order import ordered_trial
 
     if is_first_process():
         speak_to(messages)
     else:
         logging.getLogger("tagnet").setLevel(logging.CRITICAL)
+    order = ordered_trial()
+    if order is not None:
+        from tagnet.workflows.trial import run_trial
+
+        run_trial(config, order, messages)
+        return
     finished = fit(config, console=messages)
     print_summary(finished, results)
 
@@ -89,7 +106,7 @@ def usage() -> str:
 
     lines = []
     for folder in sorted(files("tagnet.conf").iterdir(), key=lambda f: f.name):
-        if folder.is_dir() and not folder.name.startswith("_"):
+        if folder.is_dir() and folder.name != "hydra" and not folder.name.startswith("_"):
             names = sorted(Path(f.name).stem for f in folder.iterdir() if f.name.endswith(".yaml"))
             names = [name for name in names if name != "base"]
             # A group of one is no choice, but for the experiments, of which none is chosen by default.

@@ -26,14 +26,14 @@ class Headline:
 def headline(data: ReportData) -> Headline:
     """Put the rows of the tags, and the differences to the baselines, into words."""
     sentence, standing = _against(data)
-    return Headline(_can_do(data.rows, len(data.test.ids)), sentence, standing)
+    return Headline(_can_do(data.rows, len(data.judged.ids), data.judged_on), sentence, standing)
 
 
-def _can_do(rows: Sequence[TagRow], num_records: int) -> str:
+def _can_do(rows: Sequence[TagRow], num_records: int, judged_on: str) -> str:
     by_verdict = {v: [r for r in rows if r.verdict == v] for v in ("good", "fair", "weak", "unsure")}
     good, fair, unsure = (len(by_verdict[v]) for v in ("good", "fair", "unsure"))
     weak = sorted(by_verdict["weak"], key=lambda r: (r.f1, -r.support))
-    text = f"On {num_records:,} test records, {good} of {len(rows):,} tags {_are(good)} good"
+    text = f"On {num_records:,} {judged_on} records, {good} of {len(rows):,} tags {_are(good)} good"
     text += f" (F1 of {GOOD_F1:.2f} or more)"
     text += f", {fair} {_are(fair)} fair" if fair else ""
     if weak:
@@ -44,7 +44,7 @@ def _can_do(rows: Sequence[TagRow], num_records: int) -> str:
         text += " and none is weak"
     if unsure:
         verb = "has" if unsure == 1 else "have"
-        text += f"; {unsure} {verb} fewer than {FEWEST_POSITIVES} test records, too few to tell"
+        text += f"; {unsure} {verb} fewer than {FEWEST_POSITIVES} {judged_on} records, too few to tell"
     return text + "."
 
 
@@ -54,7 +54,7 @@ def _against(data: ReportData) -> tuple[str, Literal["ahead", "unclear", "behind
     best = max(data.baselines, key=lambda name: data.baselines[name]["map"].value)
     name = MODEL_NAMES.get(best, best)
     ours, theirs = data.overall["map"].value, data.baselines[best]["map"].value
-    numbers = f"test mAP {ours:.3f} against {theirs:.3f} for the best of them, {name}"
+    numbers = f"{data.judged_on} mAP {ours:.3f} against {theirs:.3f} for the best of them, {name}"
     difference = data.differences.get(best, {}).get("map")
     interval = ""
     if difference is not None:

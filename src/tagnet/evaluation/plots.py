@@ -76,7 +76,7 @@ def model_comparison(models: Mapping[str, Mapping[str, Estimate]]) -> str:
 
 
 @svg.styled
-def tag_f1(rows: Sequence[TagRow], baseline_f1_K: Mapping[str, NDArray[np.floating]]) -> str:
+def tag_f1(rows: Sequence[TagRow], baseline_f1_K: Mapping[str, NDArray[np.floating]], judged_on: str = "test") -> str:
     """F1 of each tag with its interval, best first; a hollow mark is the best baseline on that tag."""
     best_baseline_K = np.max(list(baseline_f1_K.values()), axis=0) if baseline_f1_K else None
     order = sorted((i for i, r in enumerate(rows) if r.support), key=lambda i: (-rows[i].f1, -rows[i].support))
@@ -96,9 +96,9 @@ def tag_f1(rows: Sequence[TagRow], baseline_f1_K: Mapping[str, NDArray[np.floati
     axes.tick_params(axis="y", labelcolor=svg.INK)
     axes.set_ylim(len(shown) - 0.4, -0.6)
     axes.set_xlim(-0.02, 1.02)
-    axes.set_xlabel("test F1")
+    axes.set_xlabel(f"{judged_on} F1")
     axes.spines["left"].set_visible(False)
-    return svg.to_svg(figure, "tagf1", "F1 of each tag on the test records, with intervals")
+    return svg.to_svg(figure, "tagf1", f"F1 of each tag on the {judged_on} records, with intervals")
 
 
 @svg.styled

@@ -62,13 +62,13 @@ def render_report(data: ReportData) -> str:
         order=sorted(range(len(data.rows)), key=lambda k: (not (r := data.rows[k]).support, -r.f1, -r.support)),
         best_baseline_K=_best_baseline(data),
         mistakes=confident_mistakes(
-            data.test.ids,
-            data.test.texts,
+            data.judged.ids,
+            data.judged.texts,
             data.tags,
             data.thresholds_K,
-            data.test.probs_NK,
-            data.test.y_NK,
-            data.test.accepted_NK,
+            data.judged.probs_NK,
+            data.judged.y_NK,
+            data.judged.accepted_NK,
         ),
         plots={name: Markup(drawn) for name, drawn in _plots(data).items()},
         threshold_plots={
@@ -109,13 +109,13 @@ HINTS = {
 
 
 def _plots(data: ReportData) -> dict[str, str]:
-    test, val, thresholds_K = data.test, data.val, data.thresholds_K
+    judged, val, thresholds_K = data.judged, data.val, data.thresholds_K
     made = {
-        "tag_f1": plots.tag_f1(data.rows, data.baseline_f1_K),
+        "tag_f1": plots.tag_f1(data.rows, data.baseline_f1_K, data.judged_on),
         "precision_recall": plots.precision_recall(
-            data.tags, test.probs_NK, test.y_NK, data.rows, data.overall["map_micro"]
+            data.tags, judged.probs_NK, judged.y_NK, data.rows, data.overall["map_micro"]
         ),
-        "reliability": plots.reliability(test.probs_NK, test.y_NK, data.confidence),
+        "reliability": plots.reliability(judged.probs_NK, judged.y_NK, data.confidence),
         "global_threshold": plots.global_threshold(val.probs_NK, val.y_NK, thresholds_K),
         "frequencies": data_plots.frequencies(data.tags, data.y_all_NK),
     }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,15 +88,17 @@ class ReportData:
     tags: tuple[str, ...]
     thresholds_K: NDArray[np.floating]
     train_counts_K: NDArray[Any]
-    test: SideData
+    judged_on: Literal["test", "validation"]
+    """The side that judges the model: validation where test was not looked at."""
+    judged: SideData
     val: SideData
     """Draws the threshold curves: this is where the thresholds were chosen."""
     y_all_NK: NDArray[Any]
     """All records: frequencies and co-occurrence."""
     rows: Sequence[TagRow]
-    """Of the test records."""
+    """Of the side that judges."""
     overall: Mapping[str, Estimate]
-    """Of the test records; so are the baselines' and the differences'."""
+    """Of the side that judges; so are the baselines' and the differences'."""
     val_overall: Mapping[str, Estimate]
     baselines: Mapping[str, Mapping[str, Estimate]]
     differences: Mapping[str, Mapping[str, Estimate]]

@@ -79,4 +79,8 @@ def enable_gradient_checkpointing(encoder: nn.Module) -> None:
         raise ConfigError(
             f"trainer.gradient_checkpointing: expected false, for {type(encoder).__name__} cannot do it; found true"
         )
-    encoder.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})  # type: ignore[operator]
+    settings = {"use_reentrant": False}
+    if hasattr(encoder, "activation_checkpointing_enable"):  # its name in newer transformers
+        encoder.activation_checkpointing_enable(settings)  # type: ignore[operator]
+    else:
+        encoder.gradient_checkpointing_enable(settings)  # type: ignore[operator]

@@ -28,6 +28,7 @@ from tagnet.evaluation.collapse import collapse_reason
 from tagnet.evaluation.metrics import overall_metrics
 from tagnet.training.distributed import gather
 from tagnet.training.module import TaggerModule
+from tagnet.training.tracking.tracker import Tracker
 
 logger = logging.getLogger("tagnet")
 
@@ -96,7 +97,8 @@ class PerTagMetrics(pl.Callback):
         )
         values = {f"val.{name}": float(value) for name, value in metrics.items()} | {"val.loss": float(loss)}
         # float64: ties between epochs must not come from rounding.
-        pl_module.log_dict({k: torch.tensor(v, dtype=torch.float64) for k, v in values.items()})
+        tensors = {k: torch.tensor(v, dtype=torch.float64) for k, v in values.items()}
+        pl_module.log_dict(tensors, logger=False)  # MetricsLog tells the tracker
 
 
 class CollapseCheck(pl.Callback):
@@ -136,13 +138,14 @@ class CollapseCheck(pl.Callback):
 
 
 class MetricsLog(pl.Callback):
-    """Writes metrics.jsonl: a line for every optimizer step, and one for every validation.
+    """Writes metrics.jsonl: a line for every optimizer step, and one for every validation; a tracker gets the same.
 
     A run that goes on cuts off what was written after the point from which it goes on.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, tracker: Tracker | None = None) -> None:
         self._path = path
+        self._tracker = tracker
         self._batches: list[Tensor] = []
         self._pending: list[tuple[int, int, float, Tensor]] = []
         self._steps: list[tuple[int, int, float, float]] = []
@@ -168,9 +171,12 @@ class MetricsLog(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Cut the file back to what this run knows of."""
-        if trainer.is_global_zero:
-            with self._path.open("ab") as stream:
-                stream.truncate(self._size)
+        if not trainer.is_global_zero:
+            return
+        with self._path.open("ab") as stream:
+            stream.truncate(self._size)
+        if self._tracker is not None:
+            self._tracker.resume(json.loads(line) for line in self._path.read_text(encoding="utf-8").splitlines())
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -197,9 +203,11 @@ class MetricsLog(pl.Callback):
         self._steps = []
         values = {k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith("val.")}
         lines.append({"step": trainer.global_step, "epoch": trainer.current_epoch, **values})
+        finite = [{k: v if math.isfinite(v) else None for k, v in line.items()} for line in lines]
         with self._path.open("a", encoding="utf-8") as stream:
-            for line in lines:
-                finite = {k: v if math.isfinite(v) else None for k, v in line.items()}
-                stream.write(json.dumps(finite) + "\n")
+            for line in finite:
+                stream.write(json.dumps(line) + "\n")
             stream.flush()
             self._size = stream.tell()
+        if self._tracker is not None:
+            self._tracker.log_lines(finite)

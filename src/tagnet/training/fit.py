@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,7 @@ from tagnet.data.tokens import TokenizedTexts, render_texts, tokenize
 from tagnet.errors import CollapseError, ConfigError
 from tagnet.evaluation.collapse import collapse_reason
 from tagnet.losses.registry import make_loss
+from tagnet.model.adapter import add_adapter, require_adapter_extra
 from tagnet.model.encoder import Encoder, load_encoder
 from tagnet.model.head import prior_log_odds, start_from_tag_names
 from tagnet.model.network import TaggerNetwork, enable_gradient_checkpointing
@@ -41,16 +42,21 @@ from tagnet.prediction.tagger import Tagger
 from tagnet.records.record import text_template
 from tagnet.strict_build import to_plain
 from tagnet.training.callbacks import CalibratedThresholds, CollapseCheck, MetricsLog, PerTagMetrics
-from tagnet.training.distributed import is_first_process, leave_group
+from tagnet.training.distributed import ending_together, is_first_process, leave_group
 from tagnet.training.environment import environment
-from tagnet.training.measure import Outcome, measure
+from tagnet.training.measure import Outcome, Side, measure, measured_sides
 from tagnet.training.module import TaggerModule
+from tagnet.training.objective import Objective, read_objective
 from tagnet.training.optim import choose_epochs
+from tagnet.training.processes import check_launch
 from tagnet.training.progress import TrainingProgress
 from tagnet.training.results import data_summary, write_results
 from tagnet.training.resume import ResumePoints, latest_resume_point, remove_resume_points
 from tagnet.training.run_directory import check_run_directory, fingerprints, open_run_directory
 from tagnet.training.run_log import RunLog, disk_errors
+from tagnet.training.stopping import StopRequests
+from tagnet.training.tracking.registry import check_logger, results_of, tracked
+from tagnet.training.tracking.tracker import Tracker
 from tagnet.training.trainer import autocast_dtype, best_network, check_monitor, choose_precision, make_trainer
 from tagnet.training.warm_start import EarlierNetwork
 
@@ -66,6 +72,14 @@ class Run:
 
     dir: Path
     outcome: Outcome
+    config: TrainConfig
+
+    @property
+    def objective(self) -> Objective:
+        """How good it is by validation alone, with decisions that did not see the records: what a sweep goes by."""
+        found = read_objective(self.config)
+        assert found is not None
+        return found
 
     @property
     def metrics(self) -> dict[str, Any]:
@@ -83,6 +97,7 @@ def fit(
     *,
     taxonomy: str | None = None,
     console: Console | None = None,
+    callbacks: Sequence[pl.Callback] = (),
 ) -> Run:
     """Train, calibrate, measure and write a run.
 
@@ -91,17 +106,21 @@ def fit(
         records: records at hand, in place of `data.records`.
         taxonomy: with records at hand, the name or path of their taxonomy.
         console: where a progress bar is drawn; None draws none.
+        callbacks: more of Lightning's callbacks; they see the epoch's metrics after our own have measured it.
 
     Raises:
         TagnetError: settings, data or machine do not allow the run; see `tagnet.errors`.
     """
     check_monitor(config)
+    check_launch(config.trainer)
+    require_adapter_extra(config.adapter)
     device = choose_device(config.trainer.accelerator)
     precision = choose_precision(config.trainer)
     if config.run.dir is None:
         raise ConfigError("run.dir: expected the folder of the run, found null")
     folder = Path(config.run.dir)
     check_run_directory(folder, config)
+    check_logger(config.logger)
 
     with RunLog() as log:
         prepared = prepare(config, records, taxonomy=taxonomy)
@@ -113,13 +132,15 @@ def fit(
         network = _build_network(config, encoder, prepared, tokens)
 
         # Everything that can be wrong with settings and data has been found by now: only here is a folder made.
-        with _open(folder, config, prepared), disk_errors(folder):
+        with _open(folder, config, prepared), disk_errors(folder), tracked(config, folder, prepared) as tracker:
             log.write_to(folder / "run.log")
             _write_origins(folder, config, prepared, tokens)
-            _train(config, network, encoder, prepared, tokens, folder, console)
+            _train(config, network, encoder, prepared, tokens, folder, console, callbacks, tracker)
             y_NK, split, tags = prepared.corpus.y_NK, prepared.split, prepared.corpus.label_space.tags
-            network, best_step = best_network(folder / "checkpoints", encoder, config.model, len(tags))
-            logits_NK = _final_logits(config, network.to(device), encoder, prepared, tokens, autocast_dtype(precision))
+            network, best_step = best_network(folder / "checkpoints", encoder, config.model, config.adapter, len(tags))
+            measured = measured_sides(config.run)
+            dtype = autocast_dtype(precision)
+            logits_NK = _final_logits(config, network.to(device), encoder, prepared, tokens, dtype, measured)
             rule = fit_decision_rule(tags, logits_NK[split.val], y_NK[split.val], config.calibrator, config.thresholds)
             _refuse_collapse(config, rule, logits_NK, prepared)
             write_bundle(
@@ -135,7 +156,7 @@ def fit(
                 train_counts=dict(zip(tags, y_NK[split.train].sum(0).tolist(), strict=True)),
                 provenance=_provenance(config, prepared),
             )
-            sides = split.sides()
+            sides = {side: index for side, index in split.sides().items() if side in ("train", *measured)}
             logger.info("baselines on the same split: %s", ", ".join(config.evaluation.baselines) or "none")
             baselines = run_baselines(
                 config.evaluation.baselines,
@@ -147,12 +168,14 @@ def fit(
                 config.thresholds,
                 config.run.seed,
             )
-            outcome = measure(config.evaluation, config.run.seed, prepared, rule, logits_NK, baselines)
+            outcome = measure(config.evaluation, config.run.seed, prepared, rule, logits_NK, baselines, measured)
             if outcome.collapse is not None:
                 logger.warning("COLLAPSE: %s", outcome.collapse)
+            if tracker is not None:
+                tracker.log_results(results_of(outcome, best_step, folder))
             write_results(folder, config, prepared, tokens, outcome, best_step)
             remove_resume_points(folder / "checkpoints")
-    return Run(folder, outcome)
+    return Run(folder, outcome, config)
 
 
 @contextmanager
@@ -193,9 +216,10 @@ def _final_logits(
     prepared: Prepared,
     tokens: TokenizedTexts,
     dtype: torch.dtype | None,
+    sides: Sequence[Side],
 ) -> NDArray[np.float32]:
-    """Logits of validation and test in their places in the corpus, (N, K); the rows of training stay 0."""
-    index = np.concatenate([prepared.split.val, prepared.split.test])
+    """Logits of the sides in their places in the corpus, (N, K); the other rows stay 0."""
+    index = np.concatenate([getattr(prepared.split, side) for side in sides])
     logits_NK = np.zeros((len(tokens), len(prepared.corpus.label_space.tags)), dtype=np.float32)
     logits_NK[index] = compute_logits(
         network, tokens.take(index), encoder.pad_id, batch_size=config.trainer.eval_batch_size, autocast_dtype=dtype
@@ -237,7 +261,10 @@ def _text_settings(config: TrainConfig, encoder: Encoder) -> TextSettings:
 
 
 def _build_network(config: TrainConfig, encoder: Encoder, prepared: Prepared, tokens: TokenizedTexts) -> TaggerNetwork:
-    """The network at step 0: published or earlier weights, biases at the tags' priors, rows from their names."""
+    """The network at step 0: published or earlier weights, biases at the tags' priors, rows from their names; adapters.
+
+    They come last: whatever starts the other weights knows nothing of them.
+    """
     tags, train = prepared.corpus.label_space.tags, prepared.split.train
     network = TaggerNetwork(encoder, config.model, len(tags))
     earlier = None if config.model.init_from is None else EarlierNetwork(network, config.model.init_from)
@@ -265,6 +292,9 @@ def _build_network(config: TrainConfig, encoder: Encoder, prepared: Prepared, to
             len(warm.new),
             len(warm.gone),
         )
+    add_adapter(network.encoder, config.adapter)
+    sizes = [(parameter.numel(), parameter.requires_grad) for parameter in network.parameters()]
+    logger.info("%d of %d parameters are trained", sum(n for n, trained in sizes if trained), sum(n for n, _ in sizes))
     if config.trainer.gradient_checkpointing:
         enable_gradient_checkpointing(network.encoder)
     if config.trainer.compile:
@@ -280,6 +310,8 @@ def _train(
     tokens: TokenizedTexts,
     folder: Path,
     console: Console | None,
+    more_callbacks: Sequence[pl.Callback],
+    tracker: Tracker | None,
 ) -> None:
     """Run the epochs; the best one's weights stay in the run's checkpoints."""
     y_NK, split = prepared.corpus.y_NK, prepared.split
@@ -303,17 +335,20 @@ def _train(
         calibrated,
         PerTagMetrics(calibrated, targets, config.evaluation.at_k),
         collapse,
-        MetricsLog(folder / "metrics.jsonl"),
+        MetricsLog(folder / "metrics.jsonl", tracker),
         TrainingProgress(console, num_steps, settings.monitor),
+        *more_callbacks,
     ]
     checkpoints = folder / "checkpoints"
-    resume = ResumePoints(checkpoints, data, settings.checkpoint_steps)
-    trainer = make_trainer(config, num_epochs, checkpoints, callbacks, resume)
+    stop = StopRequests()
+    resume = ResumePoints(checkpoints, data, settings.checkpoint_steps, stop)
+    trainer = make_trainer(config, num_epochs, checkpoints, callbacks, resume, tracker)
     point = latest_resume_point(checkpoints)
     if point is not None:
         logger.info("continuing from step %d of %d", point.step, num_steps)
-    trainer.fit(module, datamodule=data, ckpt_path=None if point is None else point.path)
-    leave_group()
+    with stop, ending_together(trainer):
+        trainer.fit(module, datamodule=data, ckpt_path=None if point is None else point.path)
+        leave_group()
     if not trainer.is_global_zero:
         raise SystemExit(0)  # the first process goes on alone: one measures, one writes
 

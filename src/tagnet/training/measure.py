@@ -1,20 +1,20 @@
-"""The final measurements of a run: the model's and the baselines', on validation and test.
+"""The final measurements of a run: the model's and the baselines', on validation and, where it is asked for, on test.
 
 Shapes: N texts of a side, K tags.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tagnet.baselines.run import BaselineResult
 from tagnet.calibration.rule import DecisionRule
-from tagnet.config import EvaluationConfig
+from tagnet.config import EvaluationConfig, RunConfig
 from tagnet.data.prepare import Prepared
 from tagnet.data.sides import split_quality
 from tagnet.data.split import naive_quality
@@ -22,7 +22,13 @@ from tagnet.evaluation.collapse import collapse_reason
 from tagnet.evaluation.intervals import BootstrapResult, Estimate, bootstrap, paired_bootstrap
 from tagnet.evaluation.per_tag import TagRow, per_tag_table
 
-SIDES = ("val", "test")
+Side = Literal["val", "test"]
+SIDES: tuple[Side, ...] = ("val", "test")
+
+
+def measured_sides(config: RunConfig) -> tuple[Side, ...]:
+    """The sides that a run computes logits of, runs its baselines on and measures; the last one judges the model."""
+    return SIDES if config.test else SIDES[:1]
 
 
 @dataclass(frozen=True)
@@ -47,23 +53,28 @@ class Outcome:
     """All that a run found out."""
 
     rule: DecisionRule
-    logits: Mapping[str, NDArray[np.floating]]
+    logits: Mapping[Side, NDArray[np.floating]]
     """Side → logits (N, K)."""
-    model: Mapping[str, Measured]
+    model: Mapping[Side, Measured]
     """Side → the network."""
-    baselines: Mapping[str, Mapping[str, Measured]]
+    baselines: Mapping[str, Mapping[Side, Measured]]
     """Name → side → that baseline."""
     differences: Mapping[str, Mapping[str, Estimate]]
-    """Name → the network's test metrics minus that baseline's, on the same resamples."""
+    """Name → the network's metrics minus that baseline's, on the same resamples, on the side that judges."""
     rows: tuple[TagRow, ...]
-    """A row a tag, on test."""
+    """A row a tag, on the side that judges."""
     split: SplitMeasure
     collapse: str | None
     """Why the model is said to have collapsed; None: it has not."""
 
+    @property
+    def judged(self) -> Side:
+        """The side that judges the model: test, or validation where test was not looked at."""
+        return "test" if "test" in self.model else "val"
+
     def to_plain(self) -> dict[str, Any]:
         """What metrics.json holds: nested, finite, without times and paths."""
-        sides = {side: _plain(measured) for side, measured in self.model.items()}
+        sides: dict[str, Any] = {side: _plain(measured) for side, measured in self.model.items()}
         baselines = {
             name: {side: _plain(measured) for side, measured in by_side.items()}
             for name, by_side in self.baselines.items()
@@ -79,6 +90,7 @@ def measure(
     rule: DecisionRule,
     logits_NK: NDArray[np.floating],
     baselines: Mapping[str, BaselineResult],
+    sides: Sequence[Side] = SIDES,
 ) -> Outcome:
     """Measure the network and the baselines, each by its own rule, which was fitted on validation.
 
@@ -89,20 +101,21 @@ def measure(
         rule: the network's.
         logits_NK: the network's, of all texts of the corpus.
         baselines: name → its rule and probabilities.
+        sides: of `measured_sides`.
     """
     y_NK, split = prepared.corpus.y_NK, prepared.split
-    y = {side: y_NK[getattr(split, side)] for side in SIDES}
-    logits = {side: logits_NK[getattr(split, side)] for side in SIDES}
-    model = {side: _measure(rule, rule.probabilities(logits[side]), y[side], config, seed) for side in SIDES}
+    y = {side: y_NK[getattr(split, side)] for side in sides}
+    logits = {side: logits_NK[getattr(split, side)] for side in sides}
+    model = {side: _measure(rule, rule.probabilities(logits[side]), y[side], config, seed) for side in sides}
     others = {
-        name: {side: _measure(result.rule, result.probs[side], y[side], config, seed) for side in SIDES}
+        name: {side: _measure(result.rule, result.probs[side], y[side], config, seed) for side in sides}
         for name, result in baselines.items()
     }
-    test = model["test"]
-    differences = {name: paired_bootstrap(test.result, other["test"].result) for name, other in others.items()}
+    judged, side = model[sides[-1]], sides[-1]
+    differences = {name: paired_bootstrap(judged.result, other[side].result) for name, other in others.items()}
     train_counts_K = y_NK[split.train].sum(0, dtype=np.int64)
     rows = per_tag_table(
-        rule.tags, test.probs_NK, y["test"], test.accepted_NK, rule.thresholds_K, train_counts_K, test.result
+        rule.tags, judged.probs_NK, y[side], judged.accepted_NK, rule.thresholds_K, train_counts_K, judged.result
     )
     return Outcome(
         rule=rule,

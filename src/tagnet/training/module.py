@@ -19,6 +19,7 @@ from tagnet.data.batches import Batch
 from tagnet.model.network import TaggerNetwork
 from tagnet.training.distributed import gather
 from tagnet.training.optim import make_optimizer, make_schedule
+from tagnet.training.sharding import shard
 
 
 class TaggerModule(pl.LightningModule):
@@ -42,6 +43,11 @@ class TaggerModule(pl.LightningModule):
         """Seed the random numbers of this step."""
         source = np.random.SeedSequence([self._seed, self.current_epoch, batch_idx, self.global_rank])
         torch.manual_seed(int(source.generate_state(1, np.uint64)[0]))
+
+    def configure_model(self) -> None:
+        """Share the weights among the processes where the strategy has laid out a mesh of them for it."""
+        if self.device_mesh is not None:
+            shard(self.network, self.device_mesh["data_parallel"])
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of a batch, a scalar."""

@@ -18,6 +18,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from tagnet.evaluation.table_parts import duration
+
 logger = logging.getLogger("tagnet")
 
 
@@ -75,8 +77,8 @@ class TrainingProgress(pl.Callback):
             float(trainer.callback_metrics["val.loss"]),
             self._monitor,
             value,
-            _duration(spent),
-            _duration(left),
+            duration(spent),
+            duration(left),
         )
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
@@ -84,17 +86,3 @@ class TrainingProgress(pl.Callback):
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
-
-
-def _duration(seconds: float) -> str:
-    """A duration for people.
-
-    >>> _duration(42), _duration(192), _duration(7384)
-    ('42 s', '3 min 12 s', '2 h 3 min')
-    """
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -26,8 +26,10 @@ from tagnet.evaluation.per_tag import write_csv
 from tagnet.evaluation.report import write_report
 from tagnet.evaluation.report_data import DataSummary, LearningCurve, ReportData, SideData, SplitSummary
 from tagnet.strict_build import to_plain
-from tagnet.training.measure import SIDES, Outcome
+from tagnet.training.measure import Outcome, Side
 
+SIDE_NAMES: Mapping[Side, Literal["validation", "test"]] = {"val": "validation", "test": "test"}
+"""How the sides are called where people read."""
 _PANELS = {
     "train.loss": ("loss", "train"),
     "val.loss": ("loss", "validation"),
@@ -48,7 +50,7 @@ def write_results(
     best_step: int,
 ) -> None:
     """Write predictions, the table of tags, the report, and at last the metrics that mark the run as finished."""
-    write_with(folder / "predictions.parquet", lambda path: pq.write_table(_predictions(prepared, outcome), path))
+    write_with(folder / "predictions.parquet", lambda path: pq.write_table(predictions_table(prepared, outcome), path))
     write_csv(folder / "per_tag.csv", outcome.rows)
     write_report(folder / "report.html", _report(folder, config, prepared, tokens, outcome, best_step))
     write_json(folder / "metrics.json", outcome.to_plain())
@@ -75,10 +77,10 @@ def data_summary(prepared: Prepared, tokens: TokenizedTexts) -> DataSummary:
     )
 
 
-def _predictions(prepared: Prepared, outcome: Outcome) -> pa.Table:
-    """Logits and labels of validation and test, a row a record; the tags are in the schema's metadata."""
+def predictions_table(prepared: Prepared, outcome: Outcome) -> pa.Table:
+    """Logits and labels of the sides that were measured, a row a record; the tags are in the schema's metadata."""
     columns: dict[str, list[Any]] = {"id": [], "side": [], "logits": [], "labels": []}
-    for side in SIDES:
+    for side in outcome.model:
         index_N = getattr(prepared.split, side)
         columns["id"].extend(str(prepared.corpus.records[i].id) for i in index_N)
         columns["side"].extend([side] * len(index_N))
@@ -106,7 +108,7 @@ def _report(
 ) -> ReportData:
     corpus, split = prepared.corpus, prepared.split
     environment: Mapping[str, str] = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
-    model = outcome.model
+    model, judged = outcome.model, outcome.judged
     return ReportData(
         run_name=config.run.name,
         encoder=config.encoder,
@@ -114,16 +116,17 @@ def _report(
         tags=outcome.rule.tags,
         thresholds_K=outcome.rule.thresholds_K,
         train_counts_K=corpus.y_NK[split.train].sum(0, dtype=np.int64),
-        test=_side(prepared, outcome, "test"),
+        judged_on=SIDE_NAMES[judged],
+        judged=_side(prepared, outcome, judged),
         val=_side(prepared, outcome, "val"),
         y_all_NK=corpus.y_NK,
         rows=outcome.rows,
-        overall=model["test"].result.overall,
+        overall=model[judged].result.overall,
         val_overall=model["val"].result.overall,
-        baselines={name: sides["test"].result.overall for name, sides in outcome.baselines.items()},
+        baselines={name: sides[judged].result.overall for name, sides in outcome.baselines.items()},
         differences=outcome.differences,
         baseline_f1_K={
-            name: per_tag(count(corpus.y_NK[split.test], sides["test"].accepted_NK))["f1"][0]
+            name: per_tag(count(corpus.y_NK[getattr(split, judged)], sides[judged].accepted_NK))["f1"][0]
             for name, sides in outcome.baselines.items()
         },
         curves=_curves(folder / "metrics.jsonl"),
@@ -146,7 +149,7 @@ def _report(
     )
 
 
-def _side(prepared: Prepared, outcome: Outcome, side: str) -> SideData:
+def _side(prepared: Prepared, outcome: Outcome, side: Side) -> SideData:
     index_N = getattr(prepared.split, side)
     return SideData(
         ids=[prepared.corpus.records[i].id for i in index_N],

@@ -17,9 +17,11 @@ from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint, EarlyStopping
-from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from tagnet.data.datamodule import TextDataModule
+from tagnet.errors import ConfigError
+from tagnet.training.distributed import gather
+from tagnet.training.stopping import Stopped, StopRequests
 
 logger = logging.getLogger("tagnet")
 
@@ -54,19 +56,31 @@ def remove_resume_points(folder: Path) -> None:
 
 
 class ResumePoints(Checkpoint):
-    """Writes a resume point at the end of every epoch, and every `every_steps` optimizer steps within."""
+    """Writes a resume point at the end of every epoch, every `every_steps` optimizer steps within, and on a stop."""
 
-    def __init__(self, folder: Path, data: TextDataModule, every_steps: int | None) -> None:
+    def __init__(self, folder: Path, data: TextDataModule, every_steps: int | None, stop: StopRequests) -> None:
         super().__init__()
         self._folder = folder
         self._data = data
         self._every_steps = every_steps
+        self._stop = stop
         self._last_step = 0
         self._seen_step = 0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Stop where the run had stopped early before it was killed: Lightning does not keep that decision."""
         self._last_step = self._seen_step = trainer.global_step
+        # Lightning has put its own handler in place, which lets processes wait for each other for ever: it speaks to
+        # the others from within the signal, whatever they are saying to each other just then.
+        self._stop.listen()
+        if self._stop.asked(trainer):
+            self._stop.stop(trainer)
+        steps = gather(trainer.global_step)
+        if len(set(steps)) > 1:
+            raise ConfigError(
+                "run.dir: expected a folder that all processes share; the processes have found resume points of steps "
+                f"{', '.join(map(str, steps))} there."
+            )
         for callback in trainer.early_stopping_callbacks:
             if isinstance(callback, EarlyStopping) and callback.wait_count >= callback.patience:
                 trainer.should_stop = True
@@ -78,21 +92,33 @@ class ResumePoints(Checkpoint):
         self._data.place = (trainer.current_epoch, batch_idx + 1)
         # Gradients that wait for the other batches of their step are in no checkpoint.
         is_step, self._seen_step = trainer.global_step > self._seen_step, trainer.global_step
-        due = self._every_steps is not None and trainer.global_step - self._last_step >= self._every_steps
-        due = due or trainer.received_sigterm
         # The end of the epoch writes its own, after validation: between the two there is nothing to go on from.
-        if due and is_step and not trainer.is_last_batch:
+        if not is_step or trainer.is_last_batch:
+            return
+        due = self._every_steps is not None and trainer.global_step - self._last_step >= self._every_steps
+        asked = self._stop.asked(trainer)
+        if due or asked:
             self._write(trainer)
+        if asked:
+            self._stop.stop(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the point that the next epoch starts from."""
         self._data.place = (trainer.current_epoch + 1, 0)
         self._write(trainer)
+        if self._stop.asked(trainer):
+            self._stop.stop(trainer)
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """Say how to go on after Ctrl-C, or after a cluster has asked the job to end."""
-        if isinstance(exception, KeyboardInterrupt | SIGTERMException) and trainer.is_global_zero:
-            logger.warning("stopped at step %d; the same command goes on from there", trainer.global_step)
+        if not (isinstance(exception, KeyboardInterrupt | Stopped) and trainer.is_global_zero):
+            return
+        if self._last_step == trainer.global_step:
+            logger.warning("stopped at step %d; the same command goes on from there", self._last_step)
+        else:
+            logger.warning(
+                "stopped at step %d; the same command goes on from step %d", trainer.global_step, self._last_step
+            )
 
     def _write(self, trainer: pl.Trainer) -> None:
         self._last_step = trainer.global_step

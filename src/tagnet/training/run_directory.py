@@ -5,6 +5,8 @@ environment.json     versions, commit, hardware, seed
 data.json            fingerprints, what was dropped and why, skipped rows, warnings
 split.json           the ids of each side
 metrics.jsonl        every optimizer step and every validation
+tensorboard/         the same for TensorBoard; with another logger mlflow/, wandb/ or trackio/
+tracking.json        under which id such another logger knows the run
 checkpoints/         for continuing, and the best weights
 predictions.parquet  logits of validation and test
 per_tag.csv          a row a tag, on test
@@ -42,6 +44,11 @@ _CONTENTS = (
     "data.json",
     "split.json",
     "metrics.jsonl",
+    "tracking.json",
+    "tensorboard",
+    "mlflow",
+    "wandb",
+    "trackio",
     "checkpoints",
     "predictions.parquet",
     "per_tag.csv",
@@ -146,17 +153,22 @@ def _settings(config: TrainConfig) -> str:
 
 def _first_difference(earlier: str, config: TrainConfig) -> str:
     """The first key whose value differs, for people."""
-    before, now = _flat(yaml.safe_load(earlier)), _flat(yaml.safe_load(_settings(config)))
+    before, now = flatten(yaml.safe_load(earlier)), flatten(yaml.safe_load(_settings(config)))
     for key in [*now, *before]:
         if before.get(key) != now.get(key):
             return f"{key} was {before.get(key)!r}, is {now.get(key)!r}"
     return "its config.yaml was edited"
 
 
-def _flat(plain: Any, prefix: str = "") -> dict[str, Any]:
+def flatten(plain: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one, with dotted keys.
+
+    >>> flatten({"optim": {"lr": 0.1}, "encoder": "tiny"})
+    {'optim.lr': 0.1, 'encoder': 'tiny'}
+    """
     if not isinstance(plain, dict):
         return {prefix: plain}
     flat: dict[str, Any] = {}
     for key, value in plain.items():
-        flat.update(_flat(value, f"{prefix}.{key}" if prefix else str(key)))
+        flat.update(flatten(value, f"{prefix}.{key}" if prefix else str(key)))
     return flat

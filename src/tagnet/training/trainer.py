@@ -11,16 +11,21 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
-from pytorch_lightning.strategies import DDPStrategy
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.strategies import DDPStrategy, ModelParallelStrategy
 
-from tagnet.config import ModelConfig, TrainConfig, TrainerConfig
+from tagnet.config import AdapterConfig, ModelConfig, TrainConfig, TrainerConfig
 from tagnet.errors import ConfigError, HardwareError, nearest
-from tagnet.evaluation.metrics import LOWER_IS_BETTER, overall_metrics
+from tagnet.evaluation.metrics import overall_metrics
+from tagnet.model.adapter import add_adapter, merge_adapter
 from tagnet.model.encoder import Encoder, build_encoder
 from tagnet.model.network import TaggerNetwork
 from tagnet.prediction.device import choose_device
+from tagnet.training.objective import direction
+from tagnet.training.processes import find_launch, num_nodes, num_processes
 from tagnet.training.resume import ResumePoints
 
 _BEST = "best"
@@ -64,7 +69,12 @@ def autocast_dtype(precision: str) -> torch.dtype | None:
 
 
 def make_trainer(
-    config: TrainConfig, num_epochs: int, checkpoints: Path, callbacks: Sequence[pl.Callback], resume: ResumePoints
+    config: TrainConfig,
+    num_epochs: int,
+    checkpoints: Path,
+    callbacks: Sequence[pl.Callback],
+    resume: ResumePoints,
+    logger: Logger | None = None,
 ) -> pl.Trainer:
     """A trainer that validates and keeps the best weights every epoch, and says nothing by itself."""
     _quieten()
@@ -87,7 +97,7 @@ def make_trainer(
         accelerator="gpu" if choose_device(trainer.accelerator).type == "cuda" else "cpu",
         strategy=_strategy(trainer),
         devices=num_processes(trainer),
-        num_nodes=trainer.num_nodes,
+        num_nodes=num_nodes(trainer),
         plugins=_plugins(),
         precision=precision,
         max_epochs=num_epochs,
@@ -97,7 +107,7 @@ def make_trainer(
         reload_dataloaders_every_n_epochs=1,
         use_distributed_sampler=False,
         num_sanity_val_steps=0,
-        logger=False,
+        logger=logger or False,
         enable_progress_bar=False,
         enable_model_summary=False,
         default_root_dir=checkpoints,
@@ -120,40 +130,48 @@ class _BestWeights(ModelCheckpoint):
         super().load_state_dict(state_dict | moved)
 
 
-def num_processes(config: TrainerConfig) -> int:
-    """Processes on this machine."""
-    if config.devices is not None:
-        return config.devices
-    on_gpu = choose_device(config.accelerator).type == "cuda"
-    return torch.cuda.device_count() if on_gpu and config.strategy != "single" else 1
-
-
 def _strategy(config: TrainerConfig) -> Any:
     if config.strategy == "ddp":
         return DDPStrategy()
+    if config.strategy == "fsdp":
+        # Left to itself, Lightning cuts weights over the machines only: on one machine each process trains for itself.
+        # One file a checkpoint, put together by the first process: resume points and best weights are as ever.
+        return ModelParallelStrategy(
+            data_parallel_size=num_processes(config) * num_nodes(config),
+            tensor_parallel_size=1,
+            save_distributed_checkpoint=False,
+        )
     return "auto"
 
 
 def _plugins() -> list[Any]:
-    # Our own resume points continue a requeued job; Lightning's requeueing would save and load beside them.
-    return [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else []
+    """Where Lightning shall learn its rank: it takes any Slurm job for one whose processes srun has started."""
+    launch = find_launch()
+    if launch is not None and launch.launcher == "srun":
+        # Our own resume points continue a requeued job; Lightning's requeueing would save and load beside them.
+        return [SLURMEnvironment(auto_requeue=False)]
+    return [LightningEnvironment()] if launch is None else []
 
 
 def _mode(monitor: str) -> str:
-    """Whether more or less of a validation metric is better."""
-    return "min" if monitor.removeprefix("val.") in LOWER_IS_BETTER | {"loss"} else "max"
+    """What Lightning calls `direction`."""
+    return {"minimize": "min", "maximize": "max"}[direction(monitor)]
 
 
-def best_network(checkpoints: Path, encoder: Encoder, model: ModelConfig, num_tags: int) -> tuple[TaggerNetwork, int]:
+def best_network(
+    checkpoints: Path, encoder: Encoder, model: ModelConfig, adapter: AdapterConfig, num_tags: int
+) -> tuple[TaggerNetwork, int]:
     """The weights of the best epoch in a network of their own, and the optimizer step they are of.
 
-    The network that was trained may be compiled or in a strategy's wrapper; this one never is.
+    The network that was trained may be compiled, in a strategy's wrapper, or have adapters; this one never does.
     """
     found = torch.load(checkpoints / f"{_BEST}.ckpt", map_location="cpu", weights_only=True)
     network = TaggerNetwork(build_encoder(encoder.config, encoder.tokenizer, source=encoder.source), model, num_tags)
+    add_adapter(network.encoder, adapter)
     prefix = "network."
     weights = {name.removeprefix(prefix): value for name, value in found["state_dict"].items()}
     network.load_state_dict(weights)
+    merge_adapter(network.encoder)
     return network.eval(), found["global_step"]
 
 

@@ -23,6 +23,8 @@ T = TypeVar("T")
 
 SWEEP_FILE = "sweep.json"
 TRIALS_FOLDER = "trials"
+ALWAYS = ("run.test=false", "evaluation.baselines=[]")
+"""What a sweep's overrides begin with: test records are not looked at while settings are chosen."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,30 @@ def read_trial(folder: Path, number: int) -> Trial | None:
     """One trial, or None where nothing was written of it yet."""
     path = trial_file(folder, number)
     return _read(path, Trial) if path.is_file() else None
+
+
+def check_same_sweep(earlier: Mapping[str, Any] | None, now: Mapping[str, Any], where: str) -> None:
+    """Refuse a study or a folder of another sweep.
+
+    Raises:
+        SweepError: it names the first difference.
+    """
+    if earlier is None:
+        raise SweepError(f"{where}: expected a study of this sweep, found one that tagnet did not make")
+    for key, value in now.items():
+        before = earlier.get(key)
+        if before == json.loads(json.dumps(value)):
+            continue
+        if isinstance(before, Mapping) and isinstance(value, Mapping):
+            name = next(n for n in [*value, *before] if before.get(n) != value.get(n))
+            found, expected = before.get(name, "nothing"), value.get(name, "nothing")
+            what = f"{name} was {found}, is {expected}"
+        else:
+            what = f"{key} was {before}, is {value}"
+        raise SweepError(
+            f"{where}: another sweep is there: {what}.\n"
+            "Start it with the same settings to go on with it, or choose another run.dir (or sweeper.study)."
+        )
 
 
 def _read(path: Path, kind: type[T]) -> T:

@@ -45,14 +45,14 @@ def test_cooccurrence_is_a_share_of_the_row() -> None:
 
 def test_the_reliability_intervals_cover_what_was_asked_for(make_report: MakeReport) -> None:
     data = make_report()
-    drawn = {c: plots.reliability(data.test.probs_NK, data.test.y_NK, c) for c in (0.8, 0.95, 0.951)}
+    drawn = {c: plots.reliability(data.judged.probs_NK, data.judged.y_NK, c) for c in (0.8, 0.95, 0.951)}
     assert len(set(drawn.values())) == 3
 
 
 @pytest.mark.parametrize("rate", [0.0, 1.0])
 def test_sides_without_positives_or_negatives_can_be_drawn(make_report: MakeReport, rate: float) -> None:
     data = make_report()
-    y_NK = np.full_like(data.test.y_NK, rate)
-    assert plots.precision_recall(data.tags, data.test.probs_NK, y_NK, data.rows, data.overall["map_micro"])
-    assert plots.reliability(data.test.probs_NK, y_NK, data.confidence)
-    assert plots.global_threshold(data.test.probs_NK, y_NK, data.thresholds_K)
+    y_NK = np.full_like(data.judged.y_NK, rate)
+    assert plots.precision_recall(data.tags, data.judged.probs_NK, y_NK, data.rows, data.overall["map_micro"])
+    assert plots.reliability(data.judged.probs_NK, y_NK, data.confidence)
+    assert plots.global_threshold(data.judged.probs_NK, y_NK, data.thresholds_K)

@@ -163,9 +163,9 @@ def test_the_same_run_gives_the_same_page(make_report: MakeReport, plain_page: s
 def test_mistakes_show_all_of_the_text_and_no_certainty(make_report: MakeReport) -> None:
     data = make_report(texts="word " * 300 + "end")
     sure = dataclasses.replace(
-        data.test, probs_NK=np.where(data.test.y_NK > 0, 0.001, 0.999), accepted_NK=data.test.y_NK == 0
+        data.judged, probs_NK=np.where(data.judged.y_NK > 0, 0.001, 0.999), accepted_NK=data.judged.y_NK == 0
     )
-    text = Page(render_report(dataclasses.replace(data, test=sure))).text
+    text = Page(render_report(dataclasses.replace(data, judged=sure))).text
     assert "more" in text
     assert "word end" in text
     assert "probability above 0.99" in text

@@ -13,7 +13,7 @@ from tagnet.calibration.fit import fit_decision_rule
 from tagnet.cli.compose import train_config
 from tagnet.config import TrainConfig
 from tagnet.data.prepare import Prepared, prepare
-from tagnet.training.measure import Outcome, measure
+from tagnet.training.measure import SIDES, Outcome, Side, measure
 
 SETTINGS = (
     "encoder=tiny",
@@ -64,11 +64,21 @@ def prepared(config: TrainConfig) -> Prepared:
 @pytest.fixture(scope="session")
 def outcome(config: TrainConfig, prepared: Prepared) -> Outcome:
     """What a run whose logits know something of the labels would have measured."""
+    return _outcome(config, prepared, SIDES)
+
+
+@pytest.fixture(scope="session")
+def untested(config: TrainConfig, prepared: Prepared) -> Outcome:
+    """The same of a run with `run.test=false`."""
+    return _outcome(config, prepared, SIDES[:1])
+
+
+def _outcome(config: TrainConfig, prepared: Prepared, measured: tuple[Side, ...]) -> Outcome:
     y_NK, split = prepared.corpus.y_NK, prepared.split
     logits_NK = 2.0 * y_NK - 1 + np.random.default_rng(0).normal(size=y_NK.shape)
     tags = prepared.corpus.label_space.tags
     rule = fit_decision_rule(tags, logits_NK[split.val], y_NK[split.val], config.calibrator, config.thresholds)
-    sides = split.sides()
+    sides = {side: index for side, index in split.sides().items() if side in ("train", *measured)}
     baselines = run_baselines(
         config.evaluation.baselines,
         None,
@@ -79,4 +89,4 @@ def outcome(config: TrainConfig, prepared: Prepared) -> Outcome:
         config.thresholds,
         0,
     )
-    return measure(config.evaluation, 0, prepared, rule, logits_NK, baselines)
+    return measure(config.evaluation, 0, prepared, rule, logits_NK, baselines, measured)

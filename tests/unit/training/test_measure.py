@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from sklearn.metrics import average_precision_score, f1_score
 from tagnet.calibration.fit import fit_decision_rule
 from tagnet.config import FixedThresholdConfig, TrainConfig
 from tagnet.data.prepare import Prepared
-from tagnet.training.measure import SIDES, Outcome, measure
+from tagnet.training.measure import SIDES, Outcome, measure, measured_sides
 
 
 def leaves(value: Any) -> Iterator[Any]:
@@ -66,6 +66,25 @@ def test_the_plain_form_is_nested_finite_numbers(outcome: Outcome) -> None:
     for leaf in leaves(plain):
         assert isinstance(leaf, int | float)
         assert math.isfinite(leaf)
+
+
+def test_without_test_validation_judges_and_is_measured_as_ever(
+    make_config: Callable[..., TrainConfig], outcome: Outcome, untested: Outcome, prepared: Prepared
+) -> None:
+    assert measured_sides(make_config("run.test=false").run) == ("val",)
+    assert measured_sides(make_config().run) == SIDES
+    assert (outcome.judged, untested.judged) == ("test", "val")
+    plain, all_of_it = untested.to_plain(), outcome.to_plain()
+    assert plain == {
+        "val": all_of_it["val"],
+        "baselines": {"prior": {"val": all_of_it["baselines"]["prior"]["val"]}},
+        "split": all_of_it["split"],
+        "collapsed": 0,
+    }
+    y_VK = prepared.corpus.y_NK[prepared.split.val]
+    assert [row.support for row in untested.rows] == y_VK.sum(0).tolist()
+    ours, theirs = untested.model["val"].result.overall, untested.baselines["prior"]["val"].result.overall
+    assert untested.differences["prior"]["map"].value == pytest.approx(ours["map"].value - theirs["map"].value)
 
 
 def test_a_collapsed_model_is_said_to_be_one(config: TrainConfig, prepared: Prepared, outcome: Outcome) -> None:

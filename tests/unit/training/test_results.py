@@ -65,6 +65,31 @@ def test_predictions_are_those_of_validation_and_test(
     assert {row["side"] for row in rows} == {"val", "test"}
 
 
+def test_without_test_nothing_is_said_of_it(
+    tmp_path: Path,
+    write: Callable[[], Path],
+    config: TrainConfig,
+    prepared: Prepared,
+    tokens: TokenizedTexts,
+    untested: Outcome,
+) -> None:
+    untouched = (write() / "report.html").read_text(encoding="utf-8")
+    write_results(tmp_path, config, prepared, tokens, untested, best_step=2)
+    sides = set(pq.read_table(tmp_path / "predictions.parquet")["side"].to_pylist())
+    assert sides == {"val"}
+    with (tmp_path / "per_tag.csv").open(newline="") as stream:
+        supports = [int(row["support"]) for row in csv.DictReader(stream)]
+    assert supports == prepared.corpus.y_NK[prepared.split.val].sum(0).tolist()
+    report = (tmp_path / "report.html").read_text(encoding="utf-8")
+    number = len(prepared.split.val)
+    assert f"On {number} validation records" in report
+    assert "test records were not looked at" in report
+    for words in ("on the test records", "test F1", "test mAP", "test records that bear it", ">test</th>"):
+        assert words not in report
+        assert words in untouched
+    assert "not looked at" not in untouched
+
+
 def test_tables_report_and_metrics_agree(write: Callable[[], Path], outcome: Outcome) -> None:
     folder = write()
     assert json.loads((folder / "metrics.json").read_text()) == outcome.to_plain()
@@ -75,7 +100,7 @@ def test_tables_report_and_metrics_agree(write: Callable[[], Path], outcome: Out
     assert "prior" in report
 
 
-@pytest.mark.parametrize("broken", ["write_csv", "write_report", "_predictions"])
+@pytest.mark.parametrize("broken", ["write_csv", "write_report", "predictions_table"])
 def test_without_all_the_others_there_are_no_metrics(
     broken: str, write: Callable[[], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

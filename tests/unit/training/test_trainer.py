@@ -11,7 +11,7 @@ import torch
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from pytorch_lightning.strategies import DDPStrategy
 
-from tagnet.config import ModelConfig, TrainConfig
+from tagnet.config import ModelConfig, NoAdapterConfig, TrainConfig
 from tagnet.data.datamodule import TextDataModule
 from tagnet.errors import ConfigError, HardwareError
 from tagnet.model.encoder import Encoder
@@ -187,7 +187,8 @@ def test_the_best_weights_come_back_in_a_network_of_their_own(
     with torch.no_grad():
         for parameter in tiny.module.parameters():  # trained on since
             parameter.zero_()
-    network, step = best_network(tmp_path, tiny, ModelConfig("mean", head, 0.1, None, None), 4)
+    model, adapter = ModelConfig("mean", head, 0.1, None, None), NoAdapterConfig("none")
+    network, step = best_network(tmp_path, tiny, model, adapter, 4)
     assert step == 12
     assert not network.training
     with torch.no_grad():

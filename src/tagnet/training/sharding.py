@@ -1,0 +1,36 @@
+"""Weights, gradients and optimizer state shared among processes: FSDP2 (Zhao et al., VLDB 2023; PyTorch's
+`fully_shard`)."""
+
+from __future__ import annotations
+
+from torch import nn
+from torch.distributed.device_mesh import DeviceMesh
+from torch.distributed.fsdp import fully_shard
+
+from tagnet.model.network import TaggerNetwork
+
+
+def shard(network: TaggerNetwork, mesh: DeviceMesh) -> None:
+    """Cut every parameter into as many parts as the mesh has processes; each process keeps one.
+
+    A layer of the encoder is put together while it computes. All other parameters (embeddings, pooling, head) are one
+    more group, so that no gradient is left that the processes do not average.
+
+    Args:
+        network: changed in place; its parameters become `DTensor`s.
+        mesh: of one dimension, over all processes.
+    """
+    for layer in transformer_layers(network.encoder):
+        fully_shard(layer, mesh=mesh)
+    fully_shard(network, mesh=mesh)
+
+
+def transformer_layers(encoder: nn.Module) -> list[nn.Module]:
+    """The encoder's stack of layers: its longest list of modules; empty where it has none.
+
+    >>> stack = nn.ModuleList([nn.Linear(2, 2), nn.Linear(2, 2)])
+    >>> transformer_layers(nn.Sequential(nn.ModuleList([nn.Linear(2, 2)]), stack)) == list(stack)
+    True
+    """
+    stacks = [module for module in encoder.modules() if isinstance(module, nn.ModuleList)]
+    return list(max(stacks, key=len, default=nn.ModuleList()))

@@ -1,0 +1,120 @@
+"""One trial of a sweep, in the process that trains it: it reports every epoch, and may be given up.
+
+The worker that started the process says in an environment variable which trial it is (`trial_order`). What comes of the
+trial is written to its file, first as `running` with its history, at last as `complete`, `pruned` or `failed`.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import signal
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytorch_lightning as pl
+from rich.console import Console
+
+from tagnet.config import TrainConfig
+from tagnet.errors import SweepError, TagnetError
+from tagnet.training.distributed import is_first_process
+from tagnet.training.fit import fit
+from tagnet.training.objective import read_objective
+from tagnet.workflows.study_files import Trial, read_trial, write_trial
+from tagnet.workflows.sweep_settings import OptunaSettings
+from tagnet.workflows.trial_order import TrialOrder
+
+logger = logging.getLogger("tagnet")
+
+
+def run_trial(config: TrainConfig, order: TrialOrder, console: Console | None = None) -> None:
+    """Train, and write what came of it into the sweep's folder.
+
+    Raises:
+        TagnetError: the training is not possible; the trial's file says so too.
+    """
+    _die_with_parent()
+    folder = Path(order.folder)
+    trial = read_trial(folder, order.number)
+    if trial is None:
+        raise SweepError(f"{folder}: expected trial {order.number}, found no file of it")
+    recorder = TrialRecorder(folder, trial, config.trainer.monitor, order.study)
+    try:
+        found = read_objective(config)  # killed between the run's last file and the trial's
+        if found is None:
+            found = fit(config, console=console, callbacks=[recorder]).objective
+    except _PrunedError as stop:
+        recorder.finish("pruned", reason=str(stop))
+        logger.info("trial %d is given up: %s", order.number, stop)
+    except TagnetError as error:
+        recorder.finish("failed", reason=str(error))
+        raise
+    else:
+        recorder.finish("complete", value=found.value, tie_break=found.tie_break)
+
+
+class _PrunedError(Exception):
+    """The trial is not worth going on with."""
+
+
+class TrialRecorder(pl.Callback):
+    """Keeps a trial's file up to date, and asks Optuna after every epoch whether it is to be given up."""
+
+    def __init__(self, folder: Path, trial: Trial, monitor: str, study: OptunaSettings | None) -> None:
+        self._folder = folder
+        self._trial = trial
+        self._monitor = monitor
+        self._study = study
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Report the monitored metric."""
+        epoch, why = trainer.current_epoch, None
+        if trainer.is_global_zero:
+            value = float(trainer.callback_metrics[self._monitor])
+            history = [step for step in self._trial.history if step[0] != epoch]
+            self._write(history=(*history, (epoch, value)))
+            why = self._ask(epoch, value)
+        # All processes must stop together.
+        why = trainer.strategy.broadcast(why)
+        if why is not None:
+            raise _PrunedError(why)
+
+    def _ask(self, epoch: int, value: float) -> str | None:
+        """Why the trial is to be given up, or None."""
+        if self._study is None or not math.isfinite(value):
+            return None
+        from tagnet.workflows.study import open_study, trial_of  # a grid needs no Optuna
+
+        trial = trial_of(open_study(self._folder, self._study), self._trial.number)
+        if epoch not in trial.storage.get_trial(trial._trial_id).intermediate_values:
+            trial.report(value, epoch)
+        if not trial.should_prune():
+            return None
+        return f"after epoch {epoch + 1} its {value:.4f} was behind the others"
+
+    def finish(
+        self, state: str, *, value: float | None = None, tie_break: float | None = None, reason: str | None = None
+    ) -> None:
+        """Write how the trial ended."""
+        if not is_first_process():
+            return
+        if value is None and state == "pruned":
+            value = self._trial.history[-1][1]
+        self._write(state=state, value=value, tie_break=tie_break, reason=reason)
+
+    def _write(self, **changes: object) -> None:
+        self._trial = replace(self._trial, **changes)  # type: ignore[arg-type]
+        write_trial(self._folder, self._trial)
+
+
+def _die_with_parent() -> None:
+    """Ask the kernel for a SIGTERM when the worker dies, so that a killed sweep leaves nothing running."""
+    if sys.platform == "linux":
+        import ctypes
+
+        parent = os.getppid()
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+        if os.getppid() != parent:
+            raise SystemExit(128 + signal.SIGTERM)
