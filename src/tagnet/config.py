@@ -575,6 +575,10 @@ class TrainerConfig:
             _require(value is None or value >= 1, f"trainer.{key}", "null or at least 1", value)
         if self.accelerator == "cpu":
             _require(self.precision != "16-mixed", "trainer.precision", "another one on a CPU", self.precision)
+        if self.strategy == "fsdp":
+            # Lightning scales no losses where each process has a part of the gradients alone.
+            expected = "auto, bf16-mixed or 32-true with trainer.strategy=fsdp"
+            _require(self.precision != "16-mixed", "trainer.precision", expected, self.precision)
         if self.strategy == "single":
             _require(
                 self.devices in (None, 1), "trainer.devices", "null or 1 with trainer.strategy=single", self.devices

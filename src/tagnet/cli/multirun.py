@@ -40,7 +40,7 @@ from tagnet.strict_build import build, to_plain
 from tagnet.training.objective import direction, tie_break_metric
 from tagnet.training.trainer import check_monitor, choose_precision
 from tagnet.workflows.space import Choice, Dimension, Proposal, default_point, describe, plain_value
-from tagnet.workflows.study_files import Sweep
+from tagnet.workflows.study_files import Sweep, write_sweep
 
 ALWAYS = ("run.test=false", "evaluation.baselines=[]")
 """What trials add to the settings: test records are not looked at while settings are chosen."""
@@ -98,7 +98,7 @@ def run_many(overrides: Sequence[str]) -> None:
 
 
 def _sweep_grid(hydra: Any, request: Request, base: TrainConfig, fixed: tuple[str, ...], folder: Path) -> None:
-    from tagnet.workflows.sweep import begin_sweep
+    from tagnet.workflows.sweep import check_sweep_folder
 
     space = [Dimension(o.key_or_group, values_of(o)) for o in request.swept]
     for dimension in space:
@@ -106,7 +106,8 @@ def _sweep_grid(hydra: Any, request: Request, base: TrainConfig, fixed: tuple[st
             raise ConfigError(f"{dimension.key}: an interval needs sweeper=optuna; sweeper=grid takes KEY=A,B,C")
     check_space(fixed, space)
     sweep = _sweep("grid", base, fixed, space)
-    begin_sweep(folder, sweep)
+    check_sweep_folder(folder, sweep)
+    write_sweep(folder, sweep)
     swept = tuple(dimension.key for dimension in space)
     task = partial(_grid_job, str(folder.resolve()), sweep, swept, request.launcher in _ON_ONE_MACHINE)
     hydra.multirun("sweep", task, _hydra_overrides(request, folder), with_log_configuration=False)
@@ -116,7 +117,7 @@ def _sweep_with_optuna(
     hydra: Any, request: Request, plan: DictConfig, base: TrainConfig, fixed: tuple[str, ...], folder: Path
 ) -> None:
     from tagnet.workflows.study import start_study
-    from tagnet.workflows.sweep import begin_sweep
+    from tagnet.workflows.sweep import check_sweep_folder
     from tagnet.workflows.sweep_settings import OptunaSettings
 
     plain = OmegaConf.to_container(plan.hydra.sweeper, resolve=True)
@@ -129,8 +130,9 @@ def _sweep_with_optuna(
         raise ConfigError("space: expected something to search, found nothing; choose a space, or give KEY=A,B")
     check_space(fixed, space)
     sweep = _sweep("optuna", base, fixed, space)
-    begin_sweep(folder, sweep)
+    check_sweep_folder(folder, sweep)
     start_study(folder, settings, sweep, default_point(space, _flat(base)))
+    write_sweep(folder, sweep)
     workers = settings.workers or _jobs_at_once(plan)
     task = partial(_worker, str(folder.resolve()), sweep, tuple(space), settings, request.launcher in _ON_ONE_MACHINE)
     words = [*_hydra_overrides(request, folder, with_swept=False), f"++hydra.sweeper.workers={workers}"]
@@ -170,7 +172,7 @@ def read_request(overrides: Sequence[str]) -> Request:
 
     >>> request = read_request(["launcher=joblib", "launcher.n_jobs=2", "loss=bce,focal", "optim.lr=1e-4"])
     >>> request.launcher, request.fixed, [o.key_or_group for o in request.swept], request.launch
-    ('joblib', ('optim.lr=1e-4',), ['loss'], ('launcher=joblib', 'hydra.launcher.n_jobs=2'))
+    ('joblib', ('optim.lr=1e-4',), ['loss'], ('launcher=joblib', '++hydra.launcher.n_jobs=2'))
     """
     groups = launch_groups()
     chosen = {"launcher": "local", "sweeper": "grid"}

@@ -21,5 +21,8 @@ def choose_device(name: str) -> torch.device:
     if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
         return torch.device("cpu")
     if not torch.cuda.is_available():
-        raise HardwareError("a GPU was asked for, and PyTorch finds none here; use cpu or auto.")
+        raise HardwareError(
+            "trainer.accelerator (or the device of a Tagger): expected a GPU for 'gpu', and PyTorch finds none here.\n"
+            "Use cpu or auto."
+        )
     return torch.device("cuda")

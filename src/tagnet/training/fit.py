@@ -42,6 +42,7 @@ from tagnet.prediction.tagger import Tagger
 from tagnet.records.record import text_template
 from tagnet.strict_build import to_plain
 from tagnet.training.callbacks import CalibratedThresholds, CollapseCheck, MetricsLog, PerTagMetrics
+from tagnet.training.compilation import check_compiler
 from tagnet.training.distributed import ending_together, is_first_process, leave_group
 from tagnet.training.environment import environment
 from tagnet.training.measure import Outcome, Side, measure, measured_sides
@@ -116,6 +117,7 @@ def fit(
     require_adapter_extra(config.adapter)
     device = choose_device(config.trainer.accelerator)
     precision = choose_precision(config.trainer)
+    check_compiler(config.trainer)
     if config.run.dir is None:
         raise ConfigError("run.dir: expected the folder of the run, found null")
     folder = Path(config.run.dir)

@@ -1,5 +1,4 @@
-"""Weights, gradients and optimizer state shared among processes: FSDP2 (Zhao et al., VLDB 2023; PyTorch's
-`fully_shard`)."""
+"""A network whose weights, gradients and optimizer state are shared among processes (FSDP; Zhao et al., VLDB 2023)."""
 
 from __future__ import annotations
 
@@ -32,5 +31,5 @@ def transformer_layers(encoder: nn.Module) -> list[nn.Module]:
     >>> transformer_layers(nn.Sequential(nn.ModuleList([nn.Linear(2, 2)]), stack)) == list(stack)
     True
     """
-    stacks = [module for module in encoder.modules() if isinstance(module, nn.ModuleList)]
-    return list(max(stacks, key=len, default=nn.ModuleList()))
+    stacks = [list(module) for module in encoder.modules() if isinstance(module, nn.ModuleList)]
+    return max(stacks, key=len, default=[])

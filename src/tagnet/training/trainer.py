@@ -107,6 +107,8 @@ def make_trainer(
         reload_dataloaders_every_n_epochs=1,
         use_distributed_sampler=False,
         num_sanity_val_steps=0,
+        # Weights that are first put together in inference mode cannot be trained afterwards.
+        inference_mode=trainer.strategy != "fsdp",
         logger=logger or False,
         enable_progress_bar=False,
         enable_model_summary=False,

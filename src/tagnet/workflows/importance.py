@@ -57,13 +57,13 @@ def importances(sweep: Sweep, trials: Sequence[Trial]) -> Importances:
         return Importances((), len(known), f"too few trials to tell: {len(known)} complete, {FEWEST_TRIALS} needed")
     if min(values) == max(values):
         return Importances((), len(known), "all complete trials reached the same")
-    distributions = _distributions(sweep, [point for point, _ in known])
-    if not distributions:
-        return Importances((), len(known), "no setting differs between the trials")
     try:
-        shares = _ped_anova(sweep, known, distributions)
+        distributions = _distributions(sweep, [point for point, _ in known])
+        shares = _ped_anova(sweep, known, distributions) if distributions else {}
     except ImportError:
         return Importances((), len(known), "Optuna is not installed: pip install 'tagnet[sweep]'")
+    if not shares:
+        return Importances((), len(known), "no setting differs between the trials")
     rows = [Importance(name, share, sum(name in point for point, _ in known)) for name, share in shares.items()]
     return Importances(tuple(sorted(rows, key=lambda row: (-row.share, row.name))), len(known))
 

@@ -142,6 +142,7 @@ def _where(folder: Path, settings: OptunaSettings) -> str:
 def _storage(folder: Path, settings: OptunaSettings) -> BaseStorage:
     if settings.storage is not None:
         return RDBStorage(settings.storage)
+    folder.mkdir(parents=True, exist_ok=True)
     # Workers wait for each other's writes.
     return RDBStorage(f"sqlite:///{folder / 'study.db'}", engine_kwargs={"connect_args": {"timeout": _BUSY_SECONDS}})
 

@@ -30,7 +30,6 @@ from tagnet.workflows.study_files import (
     read_trial,
     run_folder,
     trial_file,
-    write_sweep,
     write_trial,
 )
 from tagnet.workflows.sweep_settings import OptunaSettings
@@ -50,8 +49,8 @@ class Claim:
     lock: IO[str]
 
 
-def begin_sweep(folder: Path, sweep: Sweep) -> None:
-    """Take a new folder for a sweep, or one that holds the same sweep.
+def check_sweep_folder(folder: Path, sweep: Sweep) -> None:
+    """Refuse a folder that this sweep must not use, before anything is written.
 
     Raises:
         SweepError: another sweep is there, or files that are no sweep.
@@ -67,7 +66,6 @@ def begin_sweep(folder: Path, sweep: Sweep) -> None:
             f"run.dir={folder}: expected a new or empty folder for the sweep, found {strangers[0]} in it; "
             "choose another run.dir."
         )
-    write_sweep(folder, sweep)
 
 
 def work_on(folder: Path, sweep: Sweep, number: int, proposal: Proposal, one_gpu: bool) -> None:

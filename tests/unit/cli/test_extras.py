@@ -30,7 +30,7 @@ NOT_FOR_SERVING = (
 )
 
 
-@pytest.mark.parametrize("command", ["train", "inspect", "evaluate", "predict"])
+@pytest.mark.parametrize("command", ["train", "inspect", "compare", "evaluate", "predict"])
 def test_nothing_is_missing_here(command: str) -> None:
     require_extra("train", command)
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from pytorch_lightning.callbacks import EarlyStopping
-from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from tagnet.data.datamodule import TextDataModule
+from tagnet.errors import ConfigError
+from tagnet.training import resume as resume_file
 from tagnet.training.resume import ResumePoints, latest_resume_point, remove_resume_points
+from tagnet.training.stopping import EXIT_CODE, Stopped, StopRequests
 
 MODULE = cast(Any, None)
 
@@ -25,7 +29,8 @@ class StubTrainer:
         self.data = data
         self.batches, self.accumulate = batches, accumulate
         self.global_step = self.current_epoch = 0
-        self.received_sigterm = self.is_last_batch = self.should_stop = False
+        self.is_last_batch = self.should_stop = False
+        self.strategy = SimpleNamespace(root_device=None, barrier=lambda: None)
         self.is_global_zero = True
         self.early_stopping_callbacks: list[EarlyStopping] = []
         self.saved: list[tuple[int, tuple[int, int]]] = []
@@ -35,21 +40,27 @@ class StubTrainer:
         path.write_text(f"step {self.global_step} epoch {self.current_epoch}")
 
     def run_epoch(self, points: ResumePoints, sigterm_at: int | None = None) -> None:
-        """The hooks of an epoch, in Lightning's order; after a SIGTERM the epoch is left."""
+        """The hooks of an epoch, in Lightning's order; SIGTERM comes while a batch is computed."""
         for batch in range(self.batches):
             self.is_last_batch = batch == self.batches - 1
             self.global_step += (batch + 1) % self.accumulate == 0 or self.is_last_batch
-            self.received_sigterm = batch == sigterm_at
+            if batch == sigterm_at:
+                signal.raise_signal(signal.SIGTERM)
             points.on_train_batch_end(cast(Any, self), MODULE, None, None, batch)
-            if self.received_sigterm:
-                return
         points.on_train_epoch_end(cast(Any, self), MODULE)
         self.current_epoch += 1
 
 
+@pytest.fixture(autouse=True)
+def _signals_as_they_were() -> Iterator[None]:
+    with StopRequests():
+        yield
+
+
 def make(folder: Path, every_steps: int | None, **more: int) -> tuple[ResumePoints, StubTrainer]:
     data = SimpleNamespace(place=(0, 0))
-    points, trainer = ResumePoints(folder, cast(TextDataModule, data), every_steps), StubTrainer(data, **more)
+    points = ResumePoints(folder, cast(TextDataModule, data), every_steps, StopRequests())
+    trainer = StubTrainer(data, **more)
     points.on_train_start(cast(Any, trainer), MODULE)
     return points, trainer
 
@@ -122,14 +133,32 @@ def test_a_point_never_stands_between_the_batches_of_a_step(tmp_path: Path) -> N
 
 def test_a_request_to_end_writes_a_point_first(tmp_path: Path) -> None:
     points, trainer = make(tmp_path, 500)
-    trainer.run_epoch(points, sigterm_at=2)
+    with pytest.raises(Stopped) as stop:
+        trainer.run_epoch(points, sigterm_at=2)
+    assert stop.value.code == EXIT_CODE
     assert trainer.saved == [(3, (0, 3))]
 
 
-def test_a_request_to_end_between_the_batches_of_a_step_writes_none(tmp_path: Path) -> None:
+def test_a_request_to_end_between_the_batches_of_a_step_waits_for_the_step(tmp_path: Path) -> None:
     points, trainer = make(tmp_path, 500, accumulate=2)
-    trainer.run_epoch(points, sigterm_at=2)
-    # The gradients of the third batch are in no checkpoint: a point here would lose them.
+    with pytest.raises(Stopped):
+        trainer.run_epoch(points, sigterm_at=2)
+    # The gradients of the third batch are in no checkpoint: a point there would lose them.
+    assert trainer.saved == [(2, (0, 4))]
+
+
+def test_a_request_to_end_at_the_last_batch_waits_for_the_validation(tmp_path: Path) -> None:
+    points, trainer = make(tmp_path, 500)
+    with pytest.raises(Stopped):
+        trainer.run_epoch(points, sigterm_at=5)
+    assert trainer.saved == [(6, (1, 0))]
+
+
+def test_a_request_to_end_before_the_first_batch_is_heard(tmp_path: Path) -> None:
+    points, trainer = make(tmp_path, 500)
+    signal.raise_signal(signal.SIGTERM)
+    with pytest.raises(Stopped):
+        points.on_train_start(cast(Any, trainer), MODULE)
     assert trainer.saved == []
 
 
@@ -154,15 +183,30 @@ def test_a_run_that_had_stopped_early_does_not_go_on(waited: int, stops: bool, t
     assert trainer.should_stop is stops
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), SIGTERMException()])
+def test_processes_that_find_different_points_do_not_share_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    points, trainer = make(tmp_path, None)
+    monkeypatch.setattr(resume_file, "gather", lambda step: [step, 4])
+    with pytest.raises(ConfigError, match=r"run\.dir: .* share; .* steps 0, 4"):
+        points.on_train_start(cast(Any, trainer), MODULE)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), Stopped()])
 def test_an_interrupted_run_says_how_to_go_on(
     error: BaseException, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     points, trainer = make(tmp_path, None)
     trainer.global_step = 7
+    points.on_train_start(cast(Any, trainer), MODULE)
     with caplog.at_level(logging.INFO, "tagnet"):
         points.on_exception(cast(Any, trainer), MODULE, error)
-    assert caplog.messages == ["stopped at step 7; the same command goes on from there"]
+        trainer.global_step = 9
+        points.on_exception(cast(Any, trainer), MODULE, error)
+    assert caplog.messages == [
+        "stopped at step 7; the same command goes on from there",
+        "stopped at step 9; the same command goes on from step 7",
+    ]
     caplog.clear()
     points.on_exception(cast(Any, trainer), MODULE, ValueError())
     trainer.is_global_zero = False

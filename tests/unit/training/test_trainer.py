@@ -17,13 +17,13 @@ from tagnet.errors import ConfigError, HardwareError
 from tagnet.model.encoder import Encoder
 from tagnet.model.network import TaggerNetwork
 from tagnet.training.resume import ResumePoints
+from tagnet.training.stopping import StopRequests
 from tagnet.training.trainer import (
     autocast_dtype,
     best_network,
     check_monitor,
     choose_precision,
     make_trainer,
-    num_processes,
 )
 
 MakeConfig = Callable[..., TrainConfig]
@@ -91,31 +91,13 @@ def test_autocast_runs_in_the_type_of_the_precision() -> None:
     assert found == {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16, "32-true": None}
 
 
-@pytest.mark.parametrize(
-    ("settings", "gpus", "found"),
-    [
-        (("trainer=auto",), 0, 1),
-        (("trainer=auto",), 4, 1),
-        (("trainer=ddp",), 4, 4),
-        (("trainer=ddp", "trainer.devices=3"), 4, 3),
-        (("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"), 0, 2),
-        (("trainer=ddp", "trainer.accelerator=cpu"), 4, 1),
-    ],
-)
-def test_processes(
-    settings: tuple[str, ...], gpus: int, found: int, gpu: Callable[..., None], make_config: MakeConfig
-) -> None:
-    gpu(gpus)
-    assert num_processes(make_config(*settings).trainer) == found
-
-
 # ------------------------------------------------------------------------------------------------------------ trainer
 
 
 @pytest.fixture
 def build(make_config: MakeConfig, tmp_path: Path) -> Callable[..., Any]:
     def make(*settings: str) -> Any:
-        resume = ResumePoints(tmp_path, cast(TextDataModule, None), None)
+        resume = ResumePoints(tmp_path, cast(TextDataModule, None), None, StopRequests())
         return make_trainer(make_config(*settings), 3, tmp_path, [], resume)
 
     return make

@@ -49,7 +49,11 @@ def make_sweep(number: int = 12, seed: int = 0, **changes: Any) -> tuple[Sweep, 
             params = {"loss": "bce", "optim.lr": 1e-4, "model.pooling": "mean", "trainer.batch_size": 16}
         if params["loss"] == "focal":
             params["loss.gamma"] = float(f"{random.uniform(0.5, 4):.4g}")
-        value = 0.7 - 0.03 * math.log(params["optim.lr"] / 2e-4) ** 2 + {"bce": 0, "focal": 0.02, "asl": -0.02}[params["loss"]]
+        value = (
+            0.7
+            - 0.03 * math.log(params["optim.lr"] / 2e-4) ** 2
+            + {"bce": 0, "focal": 0.02, "asl": -0.02}[params["loss"]]
+        )
         state = "pruned" if n == 4 else "failed" if n in (5, 9) else "running" if n == number - 1 else "complete"
         epochs = {"complete": 4, "pruned": 2, "running": 1, "failed": 0}[state]
         trials.append(
@@ -60,9 +64,10 @@ def make_sweep(number: int = 12, seed: int = 0, **changes: Any) -> tuple[Sweep, 
                 state=state,  # type: ignore[arg-type]
                 value=value if state == "complete" else 0.3 if state == "pruned" else None,
                 tie_break=value - 0.1 if state == "complete" else None,
-                reason={"pruned": "after epoch 2 it was behind the others", "failed": f"out of <memory>; see {n}.log"}.get(
-                    state
-                ),
+                reason={
+                    "pruned": "after epoch 2 it was behind the others",
+                    "failed": f"out of <memory>; see {n}.log",
+                }.get(state),
                 history=tuple((epoch, value - 0.2 / (epoch + 1)) for epoch in range(epochs)),
                 seconds=30.0 + n,
             )

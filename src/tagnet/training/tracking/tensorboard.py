@@ -74,7 +74,7 @@ class TensorBoardStore:
 
     def _anew(self, suffix: str) -> SummaryWriter:
         """A writer whose file replaces the one with this suffix."""
-        # Only now: it takes half a second, which runs with another tracker need not spend.
+        # Only now: where boto3 is installed TensorBoard imports that too, which takes half a second.
         from torch.utils.tensorboard import SummaryWriter
 
         for stale in self._folder.glob(f"*{suffix}"):

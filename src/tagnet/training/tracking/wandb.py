@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,8 @@ class WandbStore:
         wandb = _import()
         self._run.summary.update({**results.metrics, "final.step": results.step, "report": str(results.report)})
         table: Any = wandb.Table(columns=["tag", "f1", "records"], data=[list(row) for row in results.tags])
-        self._run.log({"tags": table})
+        with _staging(self._folder / FOLDER):
+            self._run.log({"tags": table})
 
     def close(self, status: Status) -> None:
         """Send what is left, or give up after two minutes; it stays on disk for `wandb sync`."""
@@ -106,6 +108,20 @@ def _import() -> Any:
 
     wandb.setup(settings=wandb.Settings(silent=True))
     return wandb
+
+
+@contextmanager
+def _staging(folder: Path) -> Iterator[None]:
+    """Let wandb lay tables down here: the home folder is not the run's, and in a container there may be none."""
+    name = "WANDB_DATA_DIR"
+    if name in os.environ:
+        yield
+        return
+    os.environ[name] = str(folder.resolve())
+    try:
+        yield
+    finally:
+        del os.environ[name]
 
 
 def _settings(wandb: Any, offline: bool) -> Any:

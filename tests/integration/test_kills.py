@@ -1,0 +1,176 @@
+"""Twenty kills at random moments of ten runs: each goes on with the same command and ends as if nothing had been.
+
+All processes of a run are killed at once, twice a run: once at a moment between its start and its end, and once in a
+phase that is drawn, so that none is missed. What a process is at, its stack says, which Python's faulthandler writes
+when a signal asks for it.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+SEED = 20
+RUNS = 5
+SETTINGS = (
+    "encoder=tiny",
+    "trainer.max_epochs=2",
+    "trainer.batch_size=32",
+    # One text a batch: validation and the last measuring then take long enough to be struck.
+    "trainer.eval_batch_size=1",
+    "trainer.checkpoint_steps=2",
+    "labels.min_count=20",
+    "evaluation.bootstrap_samples=50",
+    "evaluation.baselines=[prior]",
+)
+PROCESSES = {"one": ("trainer=cpu",), "two": ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2")}
+COMPARED = ("metrics.json", "metrics.jsonl", "per_tag.csv")
+
+# Python imports it on its own, in each process of the run.
+TELLS_ITS_STACK = """
+import faulthandler, os, signal
+path = f"{os.environ['STACKS']}/{os.getpid()}"
+faulthandler.register(signal.SIGUSR2, file=open(path + ".part", "a"), all_threads=False)
+os.rename(path + ".part", path)
+"""
+# What stands in a stack, and what the process is at: the first that fits.
+PHASES = (
+    ("in _write\n", "writing a resume point"),
+    ("in on_validation", "validating"),
+    ("evaluation_loop.py", "validating"),
+    ("training_epoch_loop.py", "training"),
+    ("in best_network\n", "measuring"),
+    ("in _final_logits\n", "measuring"),
+    ("in write_bundle\n", "measuring"),
+    ("in run_baselines\n", "measuring"),
+    ("in measure\n", "measuring"),
+    ("in write_results\n", "measuring"),
+    ("in _train\n", "starting: trainer"),
+    ("in fit\n", "starting: data and network"),
+    ("", "starting: imports"),
+)
+DRAWN = ("starting: imports", "starting: data and network", "training", "validating", "measuring")
+
+
+@dataclass(frozen=True)
+class Kill:
+    """One kill, as the table shows it."""
+
+    processes: str
+    run: int
+    after: float
+    """Seconds since the command was started."""
+    doing: str
+    steps: int
+    """Optimizer steps of the newest resume point."""
+
+
+class Command:
+    """The training command, started in a group of its own, so that a kill takes all its processes."""
+
+    def __init__(self, folder: Path, settings: tuple[str, ...]) -> None:
+        self._folder = folder
+        home = folder.parent / f"{folder.name}-home"
+        self._stacks, self._said = home / "stacks", home / "said"
+        self._stacks.mkdir(parents=True, exist_ok=True)
+        (home / "sitecustomize.py").write_text(TELLS_ITS_STACK)
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(home), "STACKS": str(self._stacks)}
+        words = [sys.executable, "-m", "tagnet.cli.main", "train", *SETTINGS, *settings, f"run.dir={folder}"]
+        self.since = time.monotonic()
+        with self._said.open("ab") as said:
+            self._process = subprocess.Popen(words, stdout=said, stderr=said, env=environment, start_new_session=True)
+
+    def finish(self) -> float:
+        """Wait for its end; seconds that it took."""
+        assert self._process.wait(timeout=400) == 0, self._said.read_text()[-2000:]
+        return time.monotonic() - self.since
+
+    def doing(self) -> str:
+        """What its first process is at."""
+        stack = self._stacks / str(self._process.pid)
+        if not stack.exists():
+            return "starting: Python"
+        os.truncate(stack, 0)
+        self._process.send_signal(signal.SIGUSR2)
+        time.sleep(0.02)
+        frames = stack.read_text()
+        return next(phase for sign, phase in PHASES if sign in frames)
+
+    def ended_within(self, seconds: float) -> bool:
+        """Whether it ends by itself in this time."""
+        try:
+            self._process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def kill(self, processes: str, run: int) -> Kill | None:
+        """Kill it, as something that gives no warning; None where it has ended before."""
+        doing, after = self.doing(), time.monotonic() - self.since
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        code = self._process.wait(timeout=60)
+        if code == 0:
+            return None
+        assert code == -signal.SIGKILL, self._said.read_text()[-2000:]
+        points = (self._folder / "checkpoints").glob("resume-*.ckpt")
+        return Kill(processes, run, after, doing, max((int(path.name.split("-")[1]) for path in points), default=0))
+
+
+def wait_for_a_moment(command: Command, rng: random.Random, whole: float) -> None:
+    """Any moment of a run that takes `whole` seconds."""
+    command.ended_within(rng.uniform(0, whole))
+
+
+def wait_for_a_phase(command: Command, rng: random.Random, whole: float) -> None:
+    """Any of the phases, or a later one where it is over, and a little into it."""
+    later = DRAWN[rng.randrange(len(DRAWN)) :]
+    while command.doing() not in later and not command.ended_within(0.02):
+        pass
+    command.ended_within(rng.uniform(0, whole / 30))
+
+
+def disturbed(folder: Path, processes: str, run: int, whole: float) -> list[Kill]:
+    """A run that is killed twice and then left to end; its kills."""
+    rng = random.Random(f"{SEED} {processes} {run}")
+    kills: list[Kill] = []
+    while len(kills) < 2:
+        command = Command(folder, PROCESSES[processes])
+        (wait_for_a_phase if kills else wait_for_a_moment)(command, rng, whole)
+        kill = command.kill(processes, run)
+        if kill is None:  # it was faster than the undisturbed one, and must be struck anew
+            shutil.rmtree(folder)
+        kills = [] if kill is None else [*kills, kill]
+    Command(folder, PROCESSES[processes]).finish()
+    return kills
+
+
+def test_killed_at_any_moment_a_run_ends_as_if_nothing_had_been(tmp_path: Path) -> None:
+    whole = {name: Command(tmp_path / name, more).finish() for name, more in PROCESSES.items()}
+    runs = [(name, run) for run in range(RUNS) for name in PROCESSES]
+    with ThreadPoolExecutor(2) as pool:
+        found = pool.map(lambda each: disturbed(tmp_path / f"{each[0]}-{each[1]}", *each, whole[each[0]]), runs)
+        kills = [kill for two in found for kill in two]
+    print("\nprocesses  run  killed after  steps kept  it was")
+    for kill in kills:
+        print(f"{kill.processes:<9}  {kill.run:>3}  {kill.after:>10.2f} s  {kill.steps:>10}  {kill.doing}")
+    for name, run in runs:
+        for file in COMPARED:
+            expected = (tmp_path / name / file).read_bytes()
+            assert (tmp_path / f"{name}-{run}" / file).read_bytes() == expected, (name, run, file)
+    assert len(kills) == 20
+    struck = {kill.doing.partition(":")[0] for kill in kills}
+    assert {"starting", "training", "validating", "measuring"} <= struck

@@ -1,0 +1,143 @@
+"""Command lines of sweeps that cannot be run: one clear error before any training, and nothing left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tagnet.cli import main as cli
+from tagnet.cli.compose import config_groups, launch_groups, parse, train_config
+from tagnet.cli.multirun import ALWAYS, _flat, read_request
+from tagnet.cli.space_grammar import check_space, read_space, values_of
+from tagnet.errors import ConfigError
+from tagnet.workflows.space import Choice, Condition, Dimension, Interval, default_point
+
+Tagnet = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def tagnet(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Tagnet:
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str) -> tuple[int, str]:
+        monkeypatch.setattr("sys.argv", ["tagnet", "train", "-m", "encoder=tiny", "trainer=cpu", *words])
+        code: object = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            code = stop.code
+        return int(str(code)), capsys.readouterr().err
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("launcher=slrum", "loss=bce,focal"), "launcher=slrum: expected one of joblib, local"),
+        (("sweeper=optuma",), "did you mean optuna?"),
+        (("sweeper=optuna", "sweeper.trial=3"), "did you mean sweeper.trials?"),
+        (("sweeper=optuna", "sweeper.trials=none"), "sweeper.trials: expected a whole number"),
+        (("sweeper=optuna", "sweeper.pruner=medium"), "did you mean median?"),
+        (("sweeper=optuna", "space=loses"), "did you mean losses?"),
+        (("space=losses",), "a search space needs sweeper=optuna"),
+        (("sweeper=optuna", "space.loss=bce"), "give what is searched by its own key"),
+        (("sweeper=optuna", "space=none"), "expected something to search"),
+        (("launcher=joblib", "launcher.n_job=2", "loss=bce,focal"), "did you mean launcher.n_jobs?"),
+        (("launcher=joblib", "launcher.n_jobs=many", "loss=bce,focal"), "launcher.n_jobs"),
+        (("loss=bce,focla",), "did you mean focal?"),
+        (("optim.lr=interval(1e-5,1e-3)",), "an interval needs sweeper=optuna"),
+        (("sweeper=optuna", "optim.lr=interval(1e-3,1e-5)"), "LOW < HIGH"),
+        (("sweeper=optuna", "optim.lr=tag(log,interval(0,1e-5))"), "both above 0"),
+        (("sweeper=optuna", "optim.lrr=interval(1e-5,1e-3)"), "did you mean optim.lr?"),
+        (("optim.lr=1e-4,-1",), "optim.lr: expected a positive number"),
+        (("sweeper=optuna", "optim.lr=glob(*)"), "expected choice"),
+        (("trainer.monitor=val.map_mircro", "loss=bce,focal"), "did you mean val.map_micro?"),
+        (("trainer.accelerator=gpu", "loss=bce,focal"), "expected a GPU"),
+    ],
+)
+def test_words_that_cannot_be_used(words: tuple[str, ...], expected: str, tagnet: Tagnet, tmp_path: Path) -> None:
+    code, said = tagnet(*words)
+    assert code == 2, said
+    assert expected in said
+    assert "Traceback" not in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_with_other_things_in_it(tagnet: Tagnet, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").touch()
+    code, said = tagnet("loss=bce,focal", "run.dir=mine")
+    assert code == 2
+    assert "thesis.tex" in said
+
+
+def test_a_study_of_another_space_is_refused_before_any_training(tagnet: Tagnet, tmp_path: Path) -> None:
+    import optuna
+
+    database = f"sqlite:///{tmp_path / 'shared.db'}"
+    study = optuna.create_study(study_name="tagnet", storage=database)
+    study.set_user_attr("tagnet.sweep", {"proposer": "optuna", "space": {"loss": "choice(bce,asl)"}})
+    words = ("sweeper=optuna", "space=none", "loss=bce,focal", f"sweeper.storage={database}", "run.dir=sweep")
+    code, said = tagnet(*words)
+    assert code == 2
+    assert "another sweep is there" in said
+    assert not (tmp_path / "sweep" / "trials").exists()
+
+
+@pytest.mark.parametrize("word", ["launcher=joblib", "sweeper=optuna", "space=losses", "sweeper.trials=3"])
+def test_a_single_run_has_no_launcher(word: str) -> None:
+    with pytest.raises(ConfigError, match="tagnet train -m"):
+        train_config(word)
+
+
+def test_a_command_line_is_taken_apart() -> None:
+    request = read_request(["run.dir=x", "loss=bce,focal", "sweeper=optuna", "sweeper.trials=9", "optim.lr=1e-4"])
+    assert request.fixed == ("run.dir=x", "optim.lr=1e-4")
+    assert [override.key_or_group for override in request.swept] == ["loss"]
+    assert request.launch == ("sweeper=optuna", "++hydra.sweeper.trials=9")
+    assert (request.launcher, request.sweeper) == ("local", "optuna")
+
+
+def test_launching_is_no_setting_of_a_run() -> None:
+    assert set(launch_groups()) == {"launcher", "sweeper", "space"}
+    assert not set(launch_groups()) & set(config_groups())
+
+
+def written(name: str) -> dict[str, object]:
+    content = yaml.safe_load((files("tagnet.conf") / "space" / f"{name}.yaml").read_text(encoding="utf-8"))
+    assert isinstance(content, dict)
+    return content
+
+
+@pytest.mark.parametrize("name", [name for name in launch_groups()["space"] if name != "none"])
+def test_every_shipped_space_fits_the_settings_and_holds_the_default_recipe(name: str) -> None:
+    space = read_space(written(name), [], ALWAYS)
+    check_space(ALWAYS, space)
+    assert default_point(space, _flat(train_config(*ALWAYS))) is not None
+
+
+def test_the_command_line_has_the_last_word_on_the_space() -> None:
+    file = {"loss": "choice(bce,focal)", "when loss=focal": {"loss.gamma": "interval(0,4)"}, "optim.lr": "1e-4,2e-4"}
+    assert read_space(file, [], ()) == [
+        Dimension("loss", Choice(("bce", "focal"))),
+        Dimension("loss.gamma", Interval(0, 4), Condition("loss", "focal")),
+        Dimension("optim.lr", Choice(("0.0001", "0.0002"))),
+    ]
+    swept = [parse("optim.lr=tag(log,interval(1e-5,1e-3))"), parse("trainer.batch_size=interval(8,64)")]
+    assert read_space(file, swept, ("loss=focal",)) == [
+        Dimension("loss.gamma", Interval(0, 4)),
+        Dimension("optim.lr", Interval(1e-5, 1e-3, log=True)),
+        Dimension("trainer.batch_size", Interval(8, 64, integer=True)),
+    ]
+    assert [d.key for d in read_space(file, [], ("loss=bce",))] == ["optim.lr"]
+
+
+@pytest.mark.parametrize("value", ["optim.lr=1e-4", "optim.lr=[1,2]"])
+def test_one_value_is_no_choice(value: str) -> None:
+    with pytest.raises(ConfigError, match="expected choice"):
+        values_of(parse(value))
