@@ -301,7 +301,8 @@ def _build_network(config: TrainConfig, encoder: Encoder, prepared: Prepared, to
         enable_gradient_checkpointing(network.encoder)
     if config.trainer.compile:
         network.encoder.compile(dynamic=True)
-    return network
+    # Published encoders come in evaluation mode, and Lightning leaves modes as they are.
+    return network.train()
 
 
 def _train(

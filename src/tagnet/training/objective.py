@@ -32,7 +32,7 @@ class Objective:
     value: float
     """Of `trainer.monitor`."""
     tie_break: float
-    """Of `tie_break_metric(trainer.monitor)`; more is better."""
+    """Of `tie_break_metric`; more is better."""
 
 
 def objective(
@@ -76,7 +76,7 @@ def objective(
         raise ConfigError(
             f"trainer.monitor: expected a validation metric, found {monitor!r}{nearest(monitor, metrics)}"
         )
-    return Objective(value=metrics[monitor], tie_break=metrics[tie_break_metric(monitor)])
+    return Objective(value=metrics[monitor], tie_break=metrics[f"val.{tie_break_metric(monitor)}"])
 
 
 def read_objective(config: TrainConfig) -> Objective | None:
@@ -106,12 +106,12 @@ def tie_break_metric(monitor: str) -> str:
     """The metric in which every tag counts alike, for runs between which `monitor` does not decide; more is better.
 
     >>> tie_break_metric("val.f1_micro"), tie_break_metric("val.map_micro"), tie_break_metric("val.map")
-    ('val.f1_macro', 'val.map', 'val.f1_macro')
+    ('f1_macro', 'map', 'f1_macro')
     """
     stem, _, average = monitor.removeprefix("val.").rpartition("_")
     if stem in ("f1", "precision", "recall") and average in ("micro", "weighted"):
-        return f"val.{stem}_macro"
-    return "val.f1_macro" if monitor == "val.map" else "val.map"
+        return f"{stem}_macro"
+    return "f1_macro" if monitor.removeprefix("val.") == "map" else "map"
 
 
 def direction(monitor: str) -> Literal["maximize", "minimize"]:

@@ -14,12 +14,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import pytorch_lightning as pl
 from rich.console import Console
 
 from tagnet.config import TrainConfig
 from tagnet.errors import SweepError, TagnetError
 from tagnet.training.distributed import is_first_process
+from tagnet.training.epoch_report import EpochReport, GivenUpError
 from tagnet.training.fit import fit
 from tagnet.training.objective import read_objective
 from tagnet.workflows.study_files import Trial, read_trial, write_trial
@@ -40,49 +40,35 @@ def run_trial(config: TrainConfig, order: TrialOrder, console: Console | None = 
     trial = read_trial(folder, order.number)
     if trial is None:
         raise SweepError(f"{folder}: expected trial {order.number}, found no file of it")
-    recorder = TrialRecorder(folder, trial, config.trainer.monitor, order.study)
+    record = TrialRecord(folder, trial, order.study)
     try:
         found = read_objective(config)  # killed between the run's last file and the trial's
         if found is None:
-            found = fit(config, console=console, callbacks=[recorder]).objective
-    except _PrunedError as stop:
-        recorder.finish("pruned", reason=str(stop))
+            found = fit(
+                config, console=console, callbacks=[EpochReport(config.trainer.monitor, record.report)]
+            ).objective
+    except GivenUpError as stop:
+        record.finish("pruned", reason=str(stop))
         logger.info("trial %d is given up: %s", order.number, stop)
     except TagnetError as error:
-        recorder.finish("failed", reason=str(error))
+        record.finish("failed", reason=str(error))
         raise
     else:
-        recorder.finish("complete", value=found.value, tie_break=found.tie_break)
+        record.finish("complete", value=found.value, tie_break=found.tie_break)
 
 
-class _PrunedError(Exception):
-    """The trial is not worth going on with."""
+class TrialRecord:
+    """A trial's file, kept up to date."""
 
-
-class TrialRecorder(pl.Callback):
-    """Keeps a trial's file up to date, and asks Optuna after every epoch whether it is to be given up."""
-
-    def __init__(self, folder: Path, trial: Trial, monitor: str, study: OptunaSettings | None) -> None:
+    def __init__(self, folder: Path, trial: Trial, study: OptunaSettings | None) -> None:
         self._folder = folder
         self._trial = trial
-        self._monitor = monitor
         self._study = study
 
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Report the monitored metric."""
-        epoch, why = trainer.current_epoch, None
-        if trainer.is_global_zero:
-            value = float(trainer.callback_metrics[self._monitor])
-            history = [step for step in self._trial.history if step[0] != epoch]
-            self._write(history=(*history, (epoch, value)))
-            why = self._ask(epoch, value)
-        # All processes must stop together.
-        why = trainer.strategy.broadcast(why)
-        if why is not None:
-            raise _PrunedError(why)
-
-    def _ask(self, epoch: int, value: float) -> str | None:
-        """Why the trial is to be given up, or None."""
+    def report(self, epoch: int, value: float) -> str | None:
+        """Write an epoch's value down; why Optuna would rather give the trial up, or None."""
+        history = [step for step in self._trial.history if step[0] != epoch]
+        self._write(history=(*history, (epoch, value)))
         if self._study is None or not math.isfinite(value):
             return None
         from tagnet.workflows.study import open_study, trial_of  # a grid needs no Optuna
