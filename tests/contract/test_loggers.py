@@ -306,7 +306,9 @@ def start(arguments: Sequence[str]) -> subprocess.Popen[str]:
     """Start the command in a group of its own, so that a kill takes all its processes."""
     command = [sys.executable, "-m", "tagnet.cli.main", "train", *arguments]
     environment = {k: v for k, v in os.environ.items() if k != "TRACKIO_DIR"} | {"OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True)
+    return subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
+    )
 
 
 def kill_after(points: int, folder: Path, arguments: Sequence[str]) -> None:

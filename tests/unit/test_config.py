@@ -291,6 +291,10 @@ def test_settings_that_contradict_each_other() -> None:
             build(TrainConfig, changed("model", {**defaults()["model"], "head": "label_attention", "pooling": pooling}))
     with pytest.raises(ConfigError, match=r"trainer\.precision"):
         build(TrainConfig, changed("trainer", {**read(CONF / "trainer/cpu.yaml"), "precision": "16-mixed"}))
+    with pytest.raises(
+        ConfigError, match=r"trainer\.precision: expected .* with trainer\.strategy=fsdp, found '16-mixed'"
+    ):
+        build(TrainConfig, changed("trainer", {**defaults()["trainer"], "strategy": "fsdp", "precision": "16-mixed"}))
     with pytest.raises(ConfigError, match=r"loss\.beta: expected null with loss\.weighting=inverse"):
         WeightedBCEConfig("weighted_bce", "inverse", 0.9, 50.0)
 

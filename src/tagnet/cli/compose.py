@@ -165,7 +165,9 @@ def _experiment_of_file(path: Path) -> str:
     if not isinstance(content, dict):
         raise ConfigError(f"experiment={path}: expected keys and values in YAML, found {type(content).__name__}")
     name = f"file_{hashlib.sha256(yaml.safe_dump(content).encode()).hexdigest()[:12]}"
-    ConfigStore.instance().store(group="experiment", name=name, node=content, package="_global_", provider="tagnet")
+    store = ConfigStore.instance()
+    if f"{name}.yaml" not in store.repo.get("experiment", {}):
+        store.store(group="experiment", name=name, node=content, package="_global_", provider="tagnet")
     return name
 
 

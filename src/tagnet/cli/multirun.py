@@ -40,10 +40,7 @@ from tagnet.strict_build import build, to_plain
 from tagnet.training.objective import direction, tie_break_metric
 from tagnet.training.trainer import check_monitor, choose_precision
 from tagnet.workflows.space import Choice, Dimension, Proposal, default_point, describe, plain_value
-from tagnet.workflows.study_files import Sweep, write_sweep
-
-ALWAYS = ("run.test=false", "evaluation.baselines=[]")
-"""What trials add to the settings: test records are not looked at while settings are chosen."""
+from tagnet.workflows.study_files import ALWAYS, Sweep, write_sweep
 
 _PLUGINS = {
     "joblib": ("hydra_plugins.hydra_joblib_launcher", "sweep"),

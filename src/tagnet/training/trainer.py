@@ -180,6 +180,8 @@ def best_network(
 def _quieten() -> None:
     for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    # The settings have said so.
+    warnings.filterwarnings("ignore", message=".*GPU available but not used.*")
     # A few workers' startup costs more than collating from memory; see TextDataModule.
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     # Lightning calls torch functions that torch 2.13 has renamed; nothing that a user could mend.

@@ -21,7 +21,8 @@ MOST_LINES = 200
 """Trials whose lines are drawn: the best ones."""
 _ROW = 58
 _MISSING = -0.13
-_FEW = 4
+_FEW = 2
+_APART = 0.2
 _DASHED = (0, (3, 3))
 
 
@@ -194,10 +195,14 @@ def _scale(sweep: Sweep, key: str, values: Sequence[Any]) -> _Scale:
         names = sorted({value_text(value) for value in values})
         return _Scale({name: i / (len(names) - 1) if len(names) > 1 else 0.5 for i, name in enumerate(names)})
     scale = _Scale({}, low, high, is_log(sweep, key, low, high), numeric=True)
-    ticks = sorted(set(values))
-    if len(ticks) > _FEW:
+    between = sorted({*values} - {low, high})
+    if len(between) > _FEW:
         middle = math.sqrt(low * high) if scale.log else (low + high) / 2
-        ticks = [low, float(f"{middle:.2g}"), high]
+        between = [float(f"{middle:.2g}")]
+    ticks = [low, high]
+    for tick in between:
+        if all(abs(scale.place(tick) - scale.place(other)) > _APART for other in ticks):
+            ticks.append(tick)
     return replace(scale, places={value_text(tick): scale.place(tick) for tick in ticks})
 
 

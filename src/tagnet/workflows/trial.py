@@ -67,9 +67,11 @@ class TrialRecord:
 
     def report(self, epoch: int, value: float) -> str | None:
         """Write an epoch's value down; why Optuna would rather give the trial up, or None."""
+        if not math.isfinite(value):
+            return None  # the objective, measured at the end, will say so
         history = [step for step in self._trial.history if step[0] != epoch]
         self._write(history=(*history, (epoch, value)))
-        if self._study is None or not math.isfinite(value):
+        if self._study is None:
             return None
         from tagnet.workflows.study import open_study, trial_of  # a grid needs no Optuna
 
@@ -86,7 +88,7 @@ class TrialRecord:
         """Write how the trial ended."""
         if not is_first_process():
             return
-        if value is None and state == "pruned":
+        if state == "pruned":
             value = self._trial.history[-1][1]
         self._write(state=state, value=value, tie_break=tie_break, reason=reason)
 

@@ -11,10 +11,11 @@ import yaml
 
 from tagnet.cli import main as cli
 from tagnet.cli.compose import config_groups, launch_groups, parse, train_config
-from tagnet.cli.multirun import ALWAYS, _flat, read_request
+from tagnet.cli.multirun import _flat, read_request
 from tagnet.cli.space_grammar import check_space, read_space, values_of
 from tagnet.errors import ConfigError
 from tagnet.workflows.space import Choice, Condition, Dimension, Interval, default_point
+from tagnet.workflows.study_files import ALWAYS
 
 Tagnet = Callable[..., tuple[int, str]]
 

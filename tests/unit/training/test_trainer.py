@@ -8,8 +8,9 @@ from typing import Any, cast
 
 import pytest
 import torch
+from pytorch_lightning.accelerators import CPUAccelerator, CUDAAccelerator
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
-from pytorch_lightning.strategies import DDPStrategy
+from pytorch_lightning.strategies import DDPStrategy, ModelParallelStrategy, SingleDeviceStrategy
 
 from tagnet.config import ModelConfig, NoAdapterConfig, TrainConfig
 from tagnet.data.datamodule import TextDataModule
@@ -96,6 +97,8 @@ def test_autocast_runs_in_the_type_of_the_precision() -> None:
 
 @pytest.fixture
 def build(make_config: MakeConfig, tmp_path: Path) -> Callable[..., Any]:
+    """Trainers of settings."""
+
     def make(*settings: str) -> Any:
         resume = ResumePoints(tmp_path, cast(TextDataModule, None), None, StopRequests())
         return make_trainer(make_config(*settings), 3, tmp_path, [], resume)
@@ -127,11 +130,43 @@ def test_without_patience_nothing_stops_early(build: Callable[..., Any]) -> None
     assert not any(isinstance(c, EarlyStopping) for c in build("trainer.patience=null").callbacks)
 
 
-def test_strategies(make_config: MakeConfig) -> None:
-    from tagnet.training import trainer as trainer_file
+@pytest.mark.parametrize(
+    ("settings", "strategy", "accelerator", "devices", "precision"),
+    [
+        (("trainer=cpu",), SingleDeviceStrategy, CPUAccelerator, 1, "32-true"),
+        (("trainer=auto",), SingleDeviceStrategy, CUDAAccelerator, 1, "bf16-mixed"),
+        (("trainer=gpu",), SingleDeviceStrategy, CUDAAccelerator, 1, "bf16-mixed"),
+        (("trainer=gpu", "trainer.precision=16-mixed"), SingleDeviceStrategy, CUDAAccelerator, 1, "16-mixed"),
+        (("trainer=ddp",), DDPStrategy, CUDAAccelerator, 4, "bf16-mixed"),
+        (("trainer=fsdp",), ModelParallelStrategy, CUDAAccelerator, 4, "bf16-mixed"),
+        (("trainer=fsdp", "trainer.precision=32-true"), ModelParallelStrategy, CUDAAccelerator, 4, "32-true"),
+        (("trainer=fsdp", "trainer.accelerator=cpu"), ModelParallelStrategy, CPUAccelerator, 1, "32-true"),
+    ],
+)
+def test_what_lightning_makes_of_the_settings_on_four_gpus(
+    settings: tuple[str, ...],
+    strategy: type,
+    accelerator: type,
+    devices: int,
+    precision: str,
+    gpu: Callable[..., None],
+    build: Callable[..., Any],
+) -> None:
+    gpu(4)
+    trainer = build(*settings)
+    assert isinstance(trainer.strategy, strategy)
+    assert isinstance(trainer.accelerator, accelerator)
+    assert (trainer.num_devices, trainer.precision) == (devices, precision)
 
-    assert isinstance(trainer_file._strategy(make_config("trainer=ddp").trainer), DDPStrategy)
-    assert trainer_file._strategy(make_config("trainer=cpu").trainer) == "auto"
+
+@pytest.mark.parametrize(("num_nodes", "total"), [(1, 2), (3, 6)])
+def test_weights_are_shared_among_all_processes(num_nodes: int, total: int, build: Callable[..., Any]) -> None:
+    trainer = build("trainer=fsdp", "trainer.accelerator=cpu", "trainer.devices=2", f"trainer.num_nodes={num_nodes}")
+    # Lightning's own choice would be as many as machines: the processes of one would not hear of each other.
+    assert trainer.strategy._data_parallel_size == trainer.world_size == total
+    assert trainer.strategy._tensor_parallel_size == 1
+    # One file, as everywhere: a resume point has one name and one digest.
+    assert not trainer.strategy._save_distributed_checkpoint
 
 
 def test_the_best_so_far_is_remembered_where_the_folder_has_moved(build: Callable[..., Any], tmp_path: Path) -> None:
