@@ -60,9 +60,11 @@ def read_tensorboard(folder: Path) -> Kept:
     with warnings.catch_warnings():
         # TensorBoard's reader takes numbers from bytes in a way that NumPy has renamed.
         warnings.simplefilter("ignore", DeprecationWarning)
-        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+        from tensorboard.backend.event_processing import event_accumulator  # type: ignore[import-untyped]
 
-        reader: Any = EventAccumulator(str(folder / "tensorboard"), size_guidance={"scalars": 0, "tensors": 0})
+        reader: Any = event_accumulator.EventAccumulator(
+            str(folder / "tensorboard"), size_guidance={"scalars": 0, "tensors": 0}
+        )
         reader.Reload()
     curves = {tag: [(e.step, e.value) for e in reader.Scalars(tag)] for tag in reader.Tags()["scalars"]}
     final = {name: values[0][1] for name, values in curves.items() if name.startswith("final.")}
@@ -82,9 +84,12 @@ def read_tensorboard(folder: Path) -> Kept:
 
 
 def read_mlflow(folder: Path) -> Kept:
-    from mlflow import MlflowClient
+    with warnings.catch_warnings():
+        # MLflow's own tables use an option of SQLAlchemy that is on its way out.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from mlflow import MlflowClient
 
-    client = MlflowClient(f"sqlite:///{folder}/mlflow/mlflow.db")
+        client = MlflowClient(f"sqlite:///{folder}/mlflow/mlflow.db")
     experiment = client.get_experiment_by_name("tagnet")
     assert experiment is not None
     (run,) = client.search_runs([experiment.experiment_id])

@@ -105,7 +105,7 @@ class Cluster:
         return self.start(*settings, restarts=restarts, nodes=nodes, tasks=tasks).wait(timeout=300)
 
     def signal_tasks(self, number: signal.Signals) -> None:
-        """What `sbatch --signal=USR1@300`, or a pre-emption, does: all tasks are told, the script is not."""
+        """What a pre-emption does: all tasks are told, the script is not."""
         os.kill(int(self.pid.read_text()), number)
 
     @property
@@ -145,31 +145,34 @@ def stopped_at(said: str) -> int:
     return int(said.split("stopped at step ")[-1].split(";")[0])
 
 
-@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGTERM], ids=["time limit", "pre-emption"])
-def test_a_job_that_is_told_to_stop_is_requeued_and_ends_as_if_nothing_had_been(
-    number: signal.Signals, cluster: Cluster, undisturbed: Path, tmp_path: Path
+@pytest.mark.parametrize("told", ["the script, by sbatch --signal", "the tasks, by a pre-emption"])
+def test_a_job_that_is_told_to_stop_ends_as_if_nothing_had_been(
+    told: str, cluster: Cluster, undisturbed: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
     job = cluster.start(*SETTINGS, f"run.dir={run}")
     # No resume point is due within an epoch: the one of the stop is there because of the signal.
     wait_for(lambda: is_training(run), job)
-    cluster.signal_tasks(number)
-    told = time.monotonic()
-    assert job.wait(timeout=60) == 143
-    assert time.monotonic() - told < 30
+    if told.startswith("the script"):
+        job.send_signal(signal.SIGUSR1)
+    else:
+        cluster.signal_tasks(signal.SIGTERM)
+    assert job.wait(timeout=60) in (143, 137)  # the task beside the first may have been killed as it ended
     said = cluster.said.read_text()
     step = stopped_at(said)
     assert f"stopped at step {step}; the same command goes on from there" in said
     assert said.count("stopped at step") == 1
     assert "Traceback" not in said
     assert list((run / "checkpoints").glob(f"resume-{step:08d}-*.ckpt"))
-    assert cluster.requeued == 1
+    # What is pre-empted Slurm itself puts back.
+    requeued = cluster.requeued
+    assert requeued == told.startswith("the script")
 
     assert cluster.run(*SETTINGS, f"run.dir={run}", restarts=1) == 0, cluster.said.read_text()
     assert f"continuing from step {step}" in cluster.said.read_text()
     for name in COMPARED:
         assert (run / name).read_bytes() == (undisturbed / name).read_bytes(), name
-    assert cluster.requeued == 1
+    assert cluster.requeued == requeued
 
     # Requeued once more by a pre-emption that came as it ended: there is nothing left to do.
     before = (run / "metrics.json").stat().st_mtime_ns
@@ -181,7 +184,7 @@ def test_a_job_that_is_told_to_stop_before_it_trains_is_requeued(cluster: Cluste
     job = cluster.start(*SETTINGS, f"run.dir={tmp_path / 'run'}")
     wait_for(cluster.pid.exists, job)
     time.sleep(1)
-    cluster.signal_tasks(signal.SIGUSR1)
+    job.send_signal(signal.SIGUSR1)
     assert job.wait(timeout=60) == 138
     assert cluster.requeued == 1
 
@@ -215,7 +218,7 @@ def test_mistakes_are_said_once_and_not_requeued(
     settings: tuple[str, ...], message: str, cluster: Cluster, tmp_path: Path
 ) -> None:
     words = [word.replace("RUN", str(tmp_path / "run")) for word in settings]
-    assert cluster.run(*SETTINGS, *words) == 2
+    assert cluster.run(*SETTINGS, *words) in (2, 137)  # srun kills the other task
     assert cluster.said.read_text().count(message) == 1, cluster.said.read_text()
     assert cluster.requeued == 0
     assert not (tmp_path / "run").exists()

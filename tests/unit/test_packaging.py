@@ -151,8 +151,12 @@ def test_a_lock_pins_public_releases(repository: Path, extra: str) -> None:
 
 
 def test_the_locks_agree(repository: Path) -> None:
-    core, train, dev = (_lock(repository, extra).items() for extra in ("core", "train", "dev"))
-    assert core <= train <= dev
+    # Sweeps need a release candidate of Hydra; whoever only trains gets the release.
+    hydra = {"hydra-core", "omegaconf", "antlr4-python3-runtime"}
+    core, train, dev = (_lock(repository, extra) for extra in ("core", "train", "dev"))
+    assert core.items() <= train.items()
+    assert {pin for pin in train.items() if pin[0] not in hydra} <= dev.items()
+    assert train["hydra-core"].startswith("1.3.")
 
 
 @pytest.mark.parametrize("extra", ["core", "train", "dev"])

@@ -8,9 +8,11 @@ from tagnet.errors import MissingExtraError
 
 _NETWORK = ("torch", "transformers")
 _DATA = ("hydra", "yaml", "sklearn", "iterstrat", "matplotlib", "jinja2")
+_TRAINING = (*_NETWORK, *_DATA, "pytorch_lightning", "pyarrow")
 _NEEDED = {
-    "train": (*_NETWORK, *_DATA, "pytorch_lightning", "pyarrow"),
+    "train": _TRAINING,
     "inspect": (*_NETWORK, *_DATA),
+    "doctor": _TRAINING,
     "compare": ("hydra", "yaml", "matplotlib", "jinja2"),
     "evaluate": _NETWORK,
     "predict": _NETWORK,

@@ -58,6 +58,14 @@ def inspect(context: typer.Context) -> None:
     run(context.args)
 
 
+@app.command(context_settings=_HYDRA_GRAMMAR)
+def doctor(context: typer.Context) -> None:
+    """Look at this machine, and whether a run fits: settings as KEY=VALUE; see `tagnet doctor --help`."""
+    from tagnet.cli.doctor import run
+
+    run(context.args)
+
+
 @app.command()
 def evaluate(
     bundle: Bundle,

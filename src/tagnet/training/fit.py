@@ -49,6 +49,8 @@ from tagnet.training.measure import Outcome, Side, measure, measured_sides
 from tagnet.training.module import TaggerModule
 from tagnet.training.objective import Objective, read_objective
 from tagnet.training.optim import choose_epochs
+from tagnet.training.out_of_memory import memory_errors
+from tagnet.training.preflight import check_memory
 from tagnet.training.processes import check_launch
 from tagnet.training.progress import TrainingProgress
 from tagnet.training.results import data_summary, write_results
@@ -117,11 +119,11 @@ def fit(
     require_adapter_extra(config.adapter)
     device = choose_device(config.trainer.accelerator)
     precision = choose_precision(config.trainer)
-    check_compiler(config.trainer)
     if config.run.dir is None:
         raise ConfigError("run.dir: expected the folder of the run, found null")
     folder = Path(config.run.dir)
     check_run_directory(folder, config)
+    check_compiler(config.trainer)
     check_logger(config.logger)
 
     with RunLog() as log:
@@ -132,9 +134,15 @@ def fit(
         tokens = _tokenize(encoder, text, prepared)
         pl.seed_everything(config.run.seed, verbose=False)
         network = _build_network(config, encoder, prepared, tokens)
+        check_memory(config, network, tokens, prepared)
 
         # Everything that can be wrong with settings and data has been found by now: only here is a folder made.
-        with _open(folder, config, prepared), disk_errors(folder), tracked(config, folder, prepared) as tracker:
+        with (
+            memory_errors(config),
+            _open(folder, config, prepared),
+            disk_errors(folder),
+            tracked(config, folder, prepared) as tracker,
+        ):
             log.write_to(folder / "run.log")
             _write_origins(folder, config, prepared, tokens)
             _train(config, network, encoder, prepared, tokens, folder, console, callbacks, tracker)

@@ -186,7 +186,12 @@ def _backends() -> tuple[str, ...]:
 
 
 def find_compiler() -> str | None:
-    """The C++ compiler, where it makes of Python's headers and OpenMP what torch.compile makes with it."""
+    """The C++ compiler with which torch.compile would work: it is tried on Python's headers and OpenMP.
+
+    None where there is none, or on a GPU no Triton, which torch.compile needs there.
+    """
+    if _cuda() is not None and find_spec("triton") is None:
+        return None
     chosen = (os.environ.get("CXX"), "g++", "clang++", "c++")
     program = next((found for name in chosen if name and (found := shutil.which(name))), None)
     if program is None:

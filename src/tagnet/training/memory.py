@@ -10,9 +10,10 @@ Shapes: S sequences, T tokens, K tags. Sizes are in bytes.
 from __future__ import annotations
 
 import copy
+import math
 import weakref
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -40,6 +41,23 @@ class BatchShape:
     tokens: int
     """Of the longest sequence; the others are padded to it."""
 
+    def resized(self, texts: int) -> BatchShape:
+        """A batch of more or fewer such texts.
+
+        >>> BatchShape(texts=2, sequences=6, tokens=64).resized(4)
+        BatchShape(texts=4, sequences=12, tokens=64)
+        """
+        return BatchShape(texts, math.ceil(texts * self.sequences / self.texts), self.tokens)
+
+    def in_words(self) -> str:
+        """The shape as people read it.
+
+        >>> BatchShape(16, 16, 64).in_words(), BatchShape(texts=2, sequences=6, tokens=64).in_words()
+        ('16 texts of up to 64 tokens', '2 texts in 6 windows of up to 64 tokens')
+        """
+        windows = f" in {self.sequences:,} windows" if self.sequences > self.texts else ""
+        return f"{self.texts:,} text{'s' * (self.texts > 1)}{windows} of up to {self.tokens:,} tokens"
+
 
 @dataclass(frozen=True)
 class Footprint:
@@ -56,11 +74,6 @@ class Footprint:
     def total(self) -> int:
         """All of it."""
         return self.weights + self.gradients + self.optimizer + self.activations
-
-    @property
-    def beyond_weights(self) -> int:
-        """What is still to come where the weights are there already."""
-        return self.total - self.weights
 
 
 def trace_step(network: TaggerNetwork, shape: BatchShape, dtype: torch.dtype | None) -> Footprint | None:
@@ -80,10 +93,16 @@ def trace_step(network: TaggerNetwork, shape: BatchShape, dtype: torch.dtype | N
         forward, backward = _trace(network, shape, dtype, train=True)
     except Exception:  # an encoder of the hub can fail in any way; what cannot be foretold must not stop it
         return None
+    state = state_memory(network)
+    # The gradients of the last step are there until the forward pass of this one is done.
+    return replace(state, activations=max(forward, backward - state.gradients))
+
+
+def state_memory(network: TaggerNetwork) -> Footprint:
+    """What there is whatever the batch: weights, gradients, and the state of AdamW; no activations."""
     weights = sum(each.nbytes for each in (*network.parameters(), *network.buffers()))
     gradients = sum(each.nbytes for each in network.parameters() if each.requires_grad)
-    # The gradients of the last step are there until the forward pass of this one is done.
-    return Footprint(weights, gradients, 2 * gradients, max(forward, backward - gradients))
+    return Footprint(weights, gradients, 2 * gradients, 0)
 
 
 def trace_evaluation(network: TaggerNetwork, shape: BatchShape, dtype: torch.dtype | None) -> int | None:
@@ -150,11 +169,11 @@ def _trace(network: TaggerNetwork, shape: BatchShape, dtype: torch.dtype | None,
     return forward, live.peak
 
 
-class _LiveBytes(TorchDispatchMode):
+class _LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the bytes of all tensors that come to be inside, as long as somebody holds them."""
 
     def __init__(self, known: Iterable[Tensor]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._sizes = {tensor.untyped_storage()._cdata: 0 for tensor in known}
         self.now = 0
         self.peak = 0

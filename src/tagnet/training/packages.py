@@ -25,8 +25,8 @@ class _Requirement:
 
 
 def versions() -> dict[str, str | None]:
-    """Packages of the core and of the train extra → their versions; None: not installed."""
-    return {each.package: _version(each.package) for each in (*_of(_CORE), *_of("train"))}
+    """The version of tagnet and of each package of its core and of the train extra → their versions; None: not installed."""
+    return {name: _version(name) for name in ("tagnet", *(each.package for each in (*_of(_CORE), *_of("train"))))}
 
 
 def missing_packages() -> dict[str, tuple[str, ...]]:

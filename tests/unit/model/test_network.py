@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 
 from tagnet.data.batches import collate
 from tagnet.data.tokens import tokenize
+from tagnet.errors import ConfigError
 from tagnet.model.encoder import Encoder, load_encoder
-from tagnet.model.network import TaggerNetwork, max_over_windows
+from tagnet.model.network import TaggerNetwork, enable_gradient_checkpointing, max_over_windows
 
 TEXTS = ["a tiny sql engine in rust", "graph", "", "transformers at scale: attention is all you need {braces} 🎉"]
 
@@ -86,3 +88,38 @@ def test_embeddings_are_what_the_head_sees(make_network: Callable[..., TaggerNet
     mask = torch.tensor([[1, 1, 1, 0], [1, 1, 1, 1]])
     network = make_network(pooling="cls")
     torch.testing.assert_close(network.head(network.embed(ids, mask)), network(ids, mask))
+
+
+def test_activations_that_are_computed_again_give_the_same_gradients(
+    make_network: Callable[..., TaggerNetwork],
+) -> None:
+    network = make_network().train()
+    calls = 0
+
+    def count(*_: object) -> None:
+        nonlocal calls
+        calls += 1
+
+    for module in network.encoder.modules():
+        if type(module).__name__ == "BertSelfAttention":
+            module.register_forward_hook(count)
+
+    def gradients() -> dict[str, Tensor]:
+        network.zero_grad()
+        torch.manual_seed(0)  # of dropout
+        ids_ST = torch.arange(5, 45).reshape(4, 10)
+        torch.autograd.backward(network(ids_ST, torch.ones_like(ids_ST)).square().mean())
+        return {name: each.grad.clone() for name, each in network.named_parameters() if each.grad is not None}
+
+    expected = gradients()
+    assert calls == 2
+    enable_gradient_checkpointing(network.encoder)
+    found = gradients()
+    assert calls == 2 + 4, "each of the two layers once more on the way back"
+    for name, gradient in expected.items():
+        torch.testing.assert_close(found[name], gradient, msg=name)
+
+
+def test_an_encoder_that_cannot_compute_activations_again() -> None:
+    with pytest.raises(ConfigError, match=r"trainer\.gradient_checkpointing: expected false, for Linear cannot"):
+        enable_gradient_checkpointing(nn.Linear(2, 2))

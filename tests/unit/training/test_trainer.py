@@ -169,6 +169,26 @@ def test_weights_are_shared_among_all_processes(num_nodes: int, total: int, buil
     assert not trainer.strategy._save_distributed_checkpoint
 
 
+@pytest.mark.parametrize(
+    ("environment", "found"),
+    [
+        ({}, ["LightningEnvironment"]),
+        # In a batch script that calls no srun, there are no other tasks to wait for.
+        ({"SLURM_NTASKS": "4", "SLURM_NTASKS_PER_NODE": "4", "SLURM_JOB_ID": "1"}, ["LightningEnvironment"]),
+        ({"SLURM_NTASKS": "4", "SLURM_NTASKS_PER_NODE": "4", "SLURM_STEP_NUM_TASKS": "4"}, ["SLURMEnvironment"]),
+        ({"TORCHELASTIC_RUN_ID": "none", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}, []),  # Lightning knows torchrun
+    ],
+)
+def test_where_lightning_learns_its_rank(
+    environment: dict[str, str], found: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tagnet.training import trainer as trainer_file
+
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert [type(plugin).__name__ for plugin in trainer_file._plugins()] == found
+
+
 def test_the_best_so_far_is_remembered_where_the_folder_has_moved(build: Callable[..., Any], tmp_path: Path) -> None:
     def best(trainer: Any) -> Any:
         return next(c for c in trainer.callbacks if isinstance(c, ModelCheckpoint))

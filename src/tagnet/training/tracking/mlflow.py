@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 FOLDER = "mlflow"
 _PARAMS_AT_ONCE = 100
 _LONGEST_VALUE = 6000
+_DATABASE_TRIES = 3
 _STATUS = {"finished": "FINISHED", "failed": "FAILED", "killed": "KILLED"}
 _ENVIRONMENT = {
     # Nobody has asked for it, and a cluster's nodes may not reach the outside.
@@ -71,9 +72,7 @@ class MLflowStore:
         """Make the run, or take up that of tracking.json, and send the params that it does not have yet."""
         from mlflow.entities import Param
 
-        if self._config.uri is None:
-            self._folder.mkdir(exist_ok=True)
-        self._client = _client(self._config.uri or f"sqlite:///{(self._folder / 'mlflow.db').as_posix()}")
+        self._client = _client(self._config.uri or _sqlite(_whole_database(self._folder)))
         known = read_run_id(self._run_folder)
         if known is None:
             run = self._client.create_run(self._experiment(), run_name=self._name)
@@ -139,7 +138,30 @@ def _client(uri: str) -> MlflowClient:
     # It says in a dozen lines that it makes the tables of a new file.
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    if not uri.startswith("http"):
+        from mlflow.store.db import utils
+
+        # It would wait for a minute and a half for a database that is not there.
+        utils.MAX_RETRY_COUNT = _DATABASE_TRIES
     return MlflowClient(uri)
+
+
+def _whole_database(folder: Path) -> Path:
+    """MLflow's SQLite file, which it takes seconds to make: a run that is killed meanwhile leaves none."""
+    path, part = folder / "mlflow.db", folder / "mlflow.db.part"
+    if not path.exists():
+        folder.mkdir(exist_ok=True)
+        part.unlink(missing_ok=True)
+        _client(_sqlite(part))
+        part.replace(path)
+    return path
+
+
+def _sqlite(path: Path) -> str:
+    """The path as an address; versions of SQLAlchemy differ in what they quote."""
+    from sqlalchemy import URL
+
+    return URL.create("sqlite", database=path.as_posix()).render_as_string()
 
 
 def _metrics(line: Line) -> list[Metric]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import logging
 import math
+import textwrap
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ Fact = str | int | float | bool | None | Sequence[Any]
 
 _SECONDS_BETWEEN_TRIES = 60.0
 _VALUES_AT_ONCE = 900
+_LONGEST_REASON = 200
 
 
 @dataclass(frozen=True)
@@ -213,12 +215,21 @@ def cannot_open(tool: str, error: Exception, setting: str = "") -> ConfigError:
         setting: the setting that is to blame, such as `logger.uri=http://localhost:5000`; empty: the tool itself.
     """
     return ConfigError(
-        f"{setting or f'logger={tool}'}: expected {tool} to take the run, found {first_line(error)}.\n"
+        f"{setting or f'logger={tool}'}: expected {tool} to take the run, found: {first_line(error)}.\n"
         "Mend that, or train with logger=tensorboard, which needs no server, or logger=none."
     )
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says first, short enough for a log."""
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0][:300].rstrip('.')}" if text else type(error).__name__
+    r"""What an error says first, short enough for a log; of a network's or a disk's, what the system said.
+
+    >>> first_line(ValueError("Bad.\nVery bad."))
+    'Bad'
+    """
+    deepest: BaseException | None = error
+    while deepest is not None:
+        if isinstance(deepest, OSError) and deepest.strerror:
+            return deepest.strerror
+        deepest = deepest.__cause__ or deepest.__context__
+    text = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return textwrap.shorten(text, _LONGEST_REASON, placeholder=" …").rstrip(".")
