@@ -39,11 +39,14 @@ SETTINGS = (
 PROCESSES = {"one": ("trainer=cpu",), "two": ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2")}
 COMPARED = ("metrics.json", "metrics.jsonl", "per_tag.csv")
 
-# Python imports it on its own, in each process of the run.
+# Python imports it on its own, in each process of the run. When training ends, Lightning puts back the handlers that
+# Python knows of, and faulthandler's is not one of them.
 TELLS_ITS_STACK = """
 import faulthandler, os, signal
 path = f"{os.environ['STACKS']}/{os.getpid()}"
-faulthandler.register(signal.SIGUSR2, file=open(path + ".part", "a"), all_threads=False)
+stack = open(path + ".part", "a")
+signal.signal(signal.SIGUSR2, lambda number, frame: faulthandler.dump_traceback(stack, all_threads=False))
+faulthandler.register(signal.SIGUSR2, stack, all_threads=False)
 os.rename(path + ".part", path)
 """
 # What stands in a stack, and what the process is at: the first that fits.
@@ -118,12 +121,12 @@ class Command:
         return True
 
     def kill(self, processes: str, run: int) -> Kill | None:
-        """Kill it, as something that gives no warning; None where it has ended before."""
+        """Kill it, as something that gives no warning; None where its last file was already there."""
         doing, after = self.doing(), time.monotonic() - self.since
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         code = self._process.wait(timeout=60)
-        if code == 0:
+        if code == 0 or (self._folder / "metrics.json").exists():
             return None
         assert code == -signal.SIGKILL, self._said.read_text()[-2000:]
         points = (self._folder / "checkpoints").glob("resume-*.ckpt")
@@ -151,7 +154,7 @@ def disturbed(folder: Path, processes: str, run: int, whole: float) -> list[Kill
         command = Command(folder, PROCESSES[processes])
         (wait_for_a_phase if kills else wait_for_a_moment)(command, rng, whole)
         kill = command.kill(processes, run)
-        if kill is None:  # it was faster than the undisturbed one, and must be struck anew
+        if kill is None:  # it was faster than the undisturbed one: another run is struck in its place
             shutil.rmtree(folder)
         kills = [] if kill is None else [*kills, kill]
     Command(folder, PROCESSES[processes]).finish()
@@ -162,8 +165,8 @@ def test_killed_at_any_moment_a_run_ends_as_if_nothing_had_been(tmp_path: Path) 
     whole = {name: Command(tmp_path / name, more).finish() for name, more in PROCESSES.items()}
     runs = [(name, run) for run in range(RUNS) for name in PROCESSES]
     with ThreadPoolExecutor(2) as pool:
-        found = pool.map(lambda each: disturbed(tmp_path / f"{each[0]}-{each[1]}", *each, whole[each[0]]), runs)
-        kills = [kill for two in found for kill in two]
+        found = [pool.submit(disturbed, tmp_path / f"{name}-{run}", name, run, whole[name]) for name, run in runs]
+        kills = [kill for two in found for kill in two.result()]
     print("\nprocesses  run  killed after  steps kept  it was")
     for kill in kills:
         print(f"{kill.processes:<9}  {kill.run:>3}  {kill.after:>10.2f} s  {kill.steps:>10}  {kill.doing}")

@@ -58,6 +58,7 @@ def test_the_directory_is_complete_and_nothing_is_half_written(small_run: Run) -
         "data.json",
         "split.json",
         "metrics.jsonl",
+        "tensorboard",
         "checkpoints",
         "predictions.parquet",
         "per_tag.csv",

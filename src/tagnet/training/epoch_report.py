@@ -19,7 +19,7 @@ class EpochReport(pl.Callback):
         report: called by the first process alone; a reason to give the training up, or None to go on.
 
     Raises:
-        GivenUpError: in all processes at once, when the report gave a reason.
+        GivenUpError: in all processes at once, when the report gave a reason and epochs were left.
     """
 
     def __init__(self, monitor: str, report: Callable[[int, float], str | None]) -> None:
@@ -32,5 +32,6 @@ class EpochReport(pl.Callback):
         if trainer.is_global_zero:
             why = self._report(trainer.current_epoch, float(trainer.callback_metrics[self._monitor]))
         why = trainer.strategy.broadcast(why)
-        if why is not None:
+        # After the last epoch nothing is saved by giving up, and the whole result would be lost.
+        if why is not None and trainer.current_epoch + 1 != trainer.max_epochs:
             raise GivenUpError(why)

@@ -86,7 +86,8 @@ def _gpu_lines(machine: Machine) -> list[str]:
     if not machine.gpus:
         if machine.driver is None:
             return ["none"]
-        reason = "this PyTorch is built for CPUs alone" if machine.cuda is None else "PyTorch cannot use it"
+        reason = "PyTorch cannot use it" if machine.cuda else "this PyTorch is built for CPUs alone"
+        reason = reason if machine.packages.get("torch") else "PyTorch is not installed"
         return [f"none that works: there is an NVIDIA driver {machine.driver}, and {reason}"]
     lines = []
     for gpu in machine.gpus:

@@ -34,7 +34,7 @@ def too_large(
     processes = num_processes(config.trainer) * num_nodes(config.trainer)
     each = " in each process" if processes > 1 else ""
     need = "do not fit" if needed is None else f"need {in_words(needed)} beside the weights"
-    most = "" if fits is None else f"; {fits * processes} surely fit" if fits else "; not even one fits"
+    most = "" if fits is None else f"; about {fits * processes} fit" if fits else "; not even one fits"
     return HardwareError(
         f"trainer.batch_size={config.trainer.batch_size}: {shape.in_words()}{each} {need}, and {in_words(available)} "
         f"of memory are available{most}.\n{ways_out(config, shape.texts, fits)}"

@@ -25,7 +25,7 @@ class _Requirement:
 
 
 def versions() -> dict[str, str | None]:
-    """The version of tagnet and of each package of its core and of the train extra → their versions; None: not installed."""
+    """Versions: of tagnet, and of the packages of its core and of the train extra; None: not installed."""
     return {name: _version(name) for name in ("tagnet", *(each.package for each in (*_of(_CORE), *_of("train"))))}
 
 

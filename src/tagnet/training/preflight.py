@@ -120,7 +120,7 @@ def check_ram(
 def largest_in_ram(
     config: TrainConfig, network: TaggerNetwork, shape: BatchShape, step: Footprint, available: int
 ) -> int | None:
-    """Texts of the largest batch of a process that surely fits.
+    """Texts of the largest batch of a process that fits, with room for what the heap keeps.
 
     Args:
         config: of the run.

@@ -78,7 +78,7 @@ class Recipe:
     available: int
     """What is available: RAM, or memory of the GPU."""
     largest_batch: int | None
-    """The largest trainer.batch_size that surely fits; 0: none; None: unknown."""
+    """The largest trainer.batch_size that fits, with room for what the heap keeps; 0: none; None: unknown."""
     disk_needed: int
     """The most that the run's directory holds at a time."""
     notes: tuple[str, ...]

@@ -260,9 +260,46 @@ def test_a_run_that_starts_afresh_in_its_folder_empties_the_file(tmp_path: Path)
     assert path.read_text() == ""
 
 
+class Tracker:
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.before: list[Any] = []
+        self.lines: list[Any] = []
+
+    def resume(self, entries: Any) -> None:
+        self.before = list(entries)
+
+    def log_lines(self, entries: Any) -> None:
+        self.lines += entries
+
+
+def test_a_tracker_is_told_what_the_file_gets(tmp_path: Path) -> None:
+    path, stub, tracker = tmp_path / "metrics.jsonl", trainer(), Tracker()
+    log = MetricsLog(path, cast(Any, tracker))
+    log.on_train_start(stub, cast(Any, None))
+    for loss in (0.5, float("nan")):
+        batch(log, stub, loss)
+        stub.callback_metrics = {"val.map": torch.tensor(loss)}
+        log.on_validation_end(stub, cast(Any, None))
+    assert tracker.before == []
+    assert tracker.lines == lines(path)
+    state = log.state_dict()
+    with path.open("a") as stream:
+        stream.write('{"half a li')
+
+    again = MetricsLog(path, cast(Any, tracker))
+    again.load_state_dict(state)
+    again.on_train_start(stub, cast(Any, None))
+    assert tracker.before == tracker.lines == lines(path)
+
+
 def test_other_processes_write_nothing(tmp_path: Path) -> None:
-    log, stub = MetricsLog(tmp_path / "metrics.jsonl"), trainer(is_global_zero=False)
+    tracker = Tracker()
+    log = MetricsLog(tmp_path / "metrics.jsonl", cast(Any, tracker))
+    stub = trainer(is_global_zero=False)
     log.on_train_start(stub, cast(Any, None))
     batch(log, stub, 0.5)
     log.on_validation_end(stub, cast(Any, None))
     assert not list(tmp_path.iterdir())
+    assert not tracker.lines
