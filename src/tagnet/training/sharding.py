@@ -13,7 +13,8 @@ def shard(network: TaggerNetwork, mesh: DeviceMesh) -> None:
     """Cut every parameter into as many parts as the mesh has processes; each process keeps one.
 
     A layer of the encoder is put together while it computes. All other parameters (embeddings, pooling, head) are one
-    more group, so that no gradient is left that the processes do not average.
+    more group, so that no gradient is left that the processes do not average. Half precision is left to autocast, as
+    under every strategy: weights are put together, and gradients added, in float32.
 
     Args:
         network: changed in place; its parameters become `DTensor`s.

@@ -59,7 +59,7 @@ def test_of_a_large_corpus_the_longest_are_tokenized(
 
 
 def test_records_of_the_hub_are_not_fetched(make_config: MakeConfig) -> None:
-    found = examine(make_config("data.records=hub:nobody/nothing", "trainer.batch_size=4"))
+    found = examine(make_config("data.records=hub:nobody/nothing", "trainer.batch_size=4", "data.max_tokens=null"))
     assert found.records is None
     assert found.batch == BatchShape(4, 4, 512)
 
@@ -85,7 +85,9 @@ def test_the_largest_batch_that_fits_fits(
 
 
 def test_a_batch_beyond_all_machines(make_config: MakeConfig) -> None:
-    found = examine(make_config("data.records=hub:nobody/nothing", "trainer.batch_size=100000000"))
+    found = examine(
+        make_config("data.records=hub:nobody/nothing", "trainer.batch_size=100000000", "data.max_tokens=512")
+    )
     assert found.problem is not None
     assert "100,000,000 texts of up to 512 tokens need" in found.problem
     assert found.largest_batch is not None

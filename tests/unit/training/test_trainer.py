@@ -19,6 +19,8 @@ from tagnet.model.encoder import Encoder
 from tagnet.model.network import TaggerNetwork
 from tagnet.training.resume import ResumePoints
 from tagnet.training.stopping import StopRequests
+from tagnet.training.tracking.tensorboard import TensorBoardStore
+from tagnet.training.tracking.tracker import Tracker
 from tagnet.training.trainer import (
     autocast_dtype,
     best_network,
@@ -113,6 +115,12 @@ def test_resume_points_are_written_after_everything_else(build: Callable[..., An
     assert trainer.max_epochs == 3
     assert trainer.accumulate_grad_batches == 2
     assert trainer.logger is None
+
+
+def test_callbacks_find_the_tracker_where_lightning_keeps_loggers(make_config: MakeConfig, tmp_path: Path) -> None:
+    tracker = Tracker(TensorBoardStore(tmp_path))
+    resume = ResumePoints(tmp_path, cast(TextDataModule, None), None, StopRequests())
+    assert make_trainer(make_config(), 3, tmp_path, [], resume, tracker).logger is tracker
 
 
 @pytest.mark.parametrize(
