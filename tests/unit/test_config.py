@@ -19,8 +19,12 @@ from tagnet.errors import ConfigError
 from tagnet.strict_build import build, leaf_keys, to_plain
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
+ELSEWHERE = {"experiment", "launcher", "space", "sweeper"}
+"""Groups that are no part of a run's settings; tests/unit/cli composes them."""
 OPTIONS = sorted(
-    path.relative_to(CONF) for path in CONF.glob("*/*.yaml") if path.stem != "base" and path.parent.name != "experiment"
+    path.relative_to(CONF)
+    for path in CONF.glob("*/*.yaml")
+    if path.stem != "base" and path.parent.name not in ELSEWHERE
 )
 
 

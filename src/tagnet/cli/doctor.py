@@ -32,7 +32,7 @@ The settings are those of tagnet train; see tagnet train --help. Nothing is trai
 The exit code is 0 where the run can be started, else 2.
 
 Options:
-  --quick     look at the machine and the settings alone: no records, no encoder
+  --quick     look at the machine, and for the processors or GPUs that are asked for, alone
   --json      for machines; sizes are in bytes
   -h, --help  this text"""
 _OPTIONS = ("--quick", "--json", "--help", "-h")
@@ -119,11 +119,14 @@ def _settings(overrides: Sequence[str]) -> tuple[TrainConfig | None, TagnetError
 
 
 def _examine(config: TrainConfig, machine: Machine, *, quick: bool) -> Recipe | None:
-    from tagnet.training.recipe import check_settings, examine
-
     if quick:
-        check_settings(config)
+        # Not all of what is checked before a run: that takes Lightning, which takes seconds to import.
+        from tagnet.training.processes import check_launch
+
+        check_launch(config.trainer)
         return None
+    from tagnet.training.recipe import examine
+
     with message_console().status("Measuring what fits …"):
         return examine(config, machine.shared_memory)
 

@@ -87,20 +87,6 @@ class Recipe:
     """Why it cannot run; None: it can."""
 
 
-def check_settings(config: TrainConfig) -> None:
-    """All that can be found without data and encoder, as `tagnet train` finds it.
-
-    Raises:
-        TagnetError: the settings, the packages or the machine do not allow the run.
-    """
-    check_monitor(config)
-    check_launch(config.trainer)
-    require_adapter_extra(config.adapter)
-    choose_precision(config.trainer)
-    if config.run.dir is not None:
-        check_run_directory(Path(config.run.dir), config)
-
-
 def examine(config: TrainConfig, shared_memory: int | None = None) -> Recipe:
     """Build the network, and find out what its largest batch needs.
 
@@ -113,8 +99,14 @@ def examine(config: TrainConfig, shared_memory: int | None = None) -> Recipe:
     Raises:
         TagnetError: settings, data or machine do not allow the run, but for memory and disk: these are in `problem`.
     """
-    check_settings(config)
+    # In the order in which training checks them, so that both say the same.
+    check_monitor(config)
+    check_launch(config.trainer)
+    require_adapter_extra(config.adapter)
+    choose_precision(config.trainer)
     check_compiler(config.trainer)
+    if config.run.dir is not None:
+        check_run_directory(Path(config.run.dir), config)
     check_logger(config.logger)
     encoder = load_encoder(config.encoder, dropout=config.model.encoder_dropout)
     corpus = None if config.data.records.startswith(HUB) else _read(config)

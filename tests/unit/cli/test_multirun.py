@@ -11,7 +11,7 @@ import yaml
 
 from tagnet.cli import main as cli
 from tagnet.cli.compose import config_groups, launch_groups, parse, train_config
-from tagnet.cli.multirun import _flat, read_request
+from tagnet.cli.multirun import _flat, _hydra, _jobs_at_once, _plan, read_request
 from tagnet.cli.space_grammar import check_space, read_space, values_of
 from tagnet.errors import ConfigError
 from tagnet.workflows.space import Choice, Condition, Dimension, Interval, default_point
@@ -142,3 +142,15 @@ def test_the_command_line_has_the_last_word_on_the_space() -> None:
 def test_one_value_is_no_choice(value: str) -> None:
     with pytest.raises(ConfigError, match="expected choice"):
         values_of(parse(value))
+
+
+@pytest.mark.parametrize("sweeper", launch_groups()["sweeper"])
+@pytest.mark.parametrize("launcher", launch_groups()["launcher"])
+def test_every_launcher_composes_with_every_sweeper(launcher: str, sweeper: str, tmp_path: Path) -> None:
+    request = read_request([f"launcher={launcher}", f"sweeper={sweeper}"])
+    with _hydra() as hydra:
+        plan = _plan(hydra, request, tmp_path)
+    names = {"local": "basic", "slurm": "submitit_slurm"}
+    assert plan.hydra.runtime.choices["hydra/launcher"] == names.get(launcher, launcher)
+    assert Path(plan.hydra.sweep.dir) == tmp_path
+    assert _jobs_at_once(plan) >= 1

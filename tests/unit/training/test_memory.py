@@ -160,7 +160,7 @@ print(json.dumps({"real": status("VmHWM") - before, "traced": step.total - step.
 @pytest.mark.parametrize(
     ("texts", "tokens", "checkpointing"),
     [
-        (192, 128, False),
+        (96, 128, False),
         pytest.param(48, 384, False, marks=pytest.mark.slow),
         pytest.param(384, 128, True, marks=pytest.mark.slow),
     ],

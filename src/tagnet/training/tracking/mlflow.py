@@ -30,6 +30,8 @@ _STATUS = {"finished": "FINISHED", "failed": "FAILED", "killed": "KILLED"}
 _ENVIRONMENT = {
     # Nobody has asked for it, and a cluster's nodes may not reach the outside.
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    # What is printed is tagnet's.
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     # MLflow would try a server that is away for minutes; we keep what it did not take, and come again.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",

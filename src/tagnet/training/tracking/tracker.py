@@ -174,7 +174,8 @@ class Tracker(Logger):
             if not self._warned:
                 self._warned = True
                 logger.warning(
-                    "logger=%s has failed, and training goes on: %s. Metrics.jsonl has everything.",
+                    "logger=%s has failed, and training goes on: %s. What it misses is in metrics.jsonl, and is sent "
+                    "when it answers again.",
                     self.name,
                     first_line(error),
                 )
