@@ -66,10 +66,8 @@ class Recipe:
     records: int | None
     """None: they are on the Hugging Face hub and were not read."""
     tags: int
-    longest: int
-    """Tokens of the longest text, as it is read; where the records were not read, the most that can be."""
     batch: BatchShape
-    """The largest batch of a process."""
+    """The largest batch of a process; where the records were not read, of texts as long as can be."""
     memory: Footprint | None
     """Of a process, at the peak of a step on that batch; None: unknown."""
     needed: int | None
@@ -108,8 +106,8 @@ def examine(config: TrainConfig, shared_memory: int | None = None) -> Recipe:
     if config.run.dir is not None:
         check_run_directory(Path(config.run.dir), config)
     check_logger(config.logger)
-    encoder = load_encoder(config.encoder, dropout=config.model.encoder_dropout)
     corpus = None if config.data.records.startswith(HUB) else _read(config)
+    encoder = load_encoder(config.encoder, dropout=config.model.encoder_dropout)
     tags = _UNREAD_TAGS if corpus is None else len(corpus.label_space.tags)
     train, evaluation = _largest_batches(config, encoder, corpus)
     network = TaggerNetwork(encoder, config.model, tags)
@@ -133,7 +131,6 @@ def examine(config: TrainConfig, shared_memory: int | None = None) -> Recipe:
         trained=sum(each.numel() for each in network.parameters() if each.requires_grad),
         records=None if corpus is None else len(corpus.records),
         tags=tags,
-        longest=train.tokens,
         batch=train,
         memory=fit.memory,
         needed=fit.needed,

@@ -146,6 +146,7 @@ def test_a_bad_trial_is_given_up_and_a_good_one_is_not(
         trial = studies.trial_of(study, number)
         for epoch in range(4):
             trial.report(value + 0.01 * epoch, epoch)
+            trial.should_prune()  # as a training asks after every epoch: the rungs remember it
         studies.tell(study, ended(number, "complete", value + 0.03, 0.5))
     verdicts = []
     for value in (0.1, 0.9):
