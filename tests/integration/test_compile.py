@@ -103,6 +103,7 @@ def test_a_compiled_encoder_learns_the_same(compiled: Path, still: Path, kernels
     np.testing.assert_allclose(logits(compiled), logits(still), atol=1e-3)
 
 
+@pytest.mark.long
 def test_nothing_that_is_written_tells_of_the_compiler(compiled: Path, still: Path) -> None:
     assert tensors(compiled) == tensors(still)
     names = [sorted(path.name for path in (folder / "bundle").iterdir()) for folder in (compiled, still)]
@@ -113,6 +114,7 @@ def test_nothing_that_is_written_tells_of_the_compiler(compiled: Path, still: Pa
     assert Tagger.load(compiled / "bundle", "cpu").predict(["A robot"], top=1)[0][0].probability > 0
 
 
+@pytest.mark.long
 def test_a_compiled_run_that_was_killed_goes_on(start: Start, train: Train, compiled: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     process = start(folder, *STILL, *COMPILED)
@@ -129,6 +131,7 @@ def test_a_compiled_run_that_was_killed_goes_on(start: Start, train: Train, comp
     np.testing.assert_allclose(logits(folder), logits(compiled), atol=1e-3)
 
 
+@pytest.mark.long
 def test_two_processes_that_share_the_weights_may_compile_too(train: Train, still: Path, tmp_path: Path) -> None:
     found = train(tmp_path / "run", *STILL, *COMPILED, *TWO)
     assert curve(found) == pytest.approx(curve(still), abs=1e-5)

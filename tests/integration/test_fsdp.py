@@ -133,10 +133,12 @@ def test_the_best_weights_are_whole_and_plain(one: Path, two: Path) -> None:
     ],
     ids=["accumulation", "gradient checkpointing", "adapters and windows"],
 )
+@pytest.mark.long
 def test_with_other_settings_too(settings: tuple[str, ...], train: Train, tmp_path: Path) -> None:
     assert_same_run(train(tmp_path / "two", *TWO, *settings), train(tmp_path / "one", "trainer=cpu", *settings))
 
 
+@pytest.mark.long
 def test_half_precision_is_the_same_in_copies_and_in_parts(train: Train, one: Path, tmp_path: Path) -> None:
     shared = train(tmp_path / "shared", *TWO, "trainer.precision=bf16-mixed")
     copied = train(tmp_path / "copied", *DDP, "trainer.precision=bf16-mixed")
@@ -159,6 +161,7 @@ class PowerCutError(Exception):
 
 
 @pytest.mark.parametrize("settings", [(), ("adapter=lora",)], ids=["all weights", "adapters"])
+@pytest.mark.long
 def test_an_interrupted_run_ends_like_an_undisturbed_one(
     settings: tuple[str, ...],
     small: tuple[str, ...],

@@ -146,6 +146,7 @@ def stopped_at(said: str) -> int:
 
 
 @pytest.mark.parametrize("told", ["the script, by sbatch --signal", "the tasks, by a pre-emption"])
+@pytest.mark.long
 def test_a_job_that_is_told_to_stop_ends_as_if_nothing_had_been(
     told: str, cluster: Cluster, undisturbed: Path, tmp_path: Path
 ) -> None:
@@ -180,6 +181,7 @@ def test_a_job_that_is_told_to_stop_ends_as_if_nothing_had_been(
     assert (run / "metrics.json").stat().st_mtime_ns == before
 
 
+@pytest.mark.long
 def test_a_job_that_is_told_to_stop_before_it_trains_is_requeued(cluster: Cluster, tmp_path: Path) -> None:
     job = cluster.start(*SETTINGS, f"run.dir={tmp_path / 'run'}")
     wait_for(cluster.pid.exists, job)
@@ -196,6 +198,7 @@ def test_tasks_on_two_machines(cluster: Cluster, undisturbed: Path, tmp_path: Pa
         assert (run / name).read_bytes() == (undisturbed / name).read_bytes(), name
 
 
+@pytest.mark.long
 def test_one_task_may_start_processes_of_its_own(cluster: Cluster, undisturbed: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     assert cluster.run(*SETTINGS, "trainer.devices=2", f"run.dir={run}", tasks=1) == 0, cluster.said.read_text()

@@ -148,6 +148,7 @@ def test_a_sweep_that_is_killed_loses_nothing_and_counts_nothing_twice(records: 
     assert read_sweep(folder).objective == "val.map_micro"
 
 
+@pytest.mark.long
 def test_two_commands_share_a_study(records: str, tmp_path: Path) -> None:
     words = (*SETTINGS, records, *OPTUNA, "sweeper.trials=4", f"run.dir={tmp_path / 'sweep'}")
     both = [
@@ -192,6 +193,7 @@ def test_a_trial_that_fails_says_why_and_the_sweep_goes_on(records: str, tmp_pat
     assert states[1] == ("complete", None)
 
 
+@pytest.mark.long
 def test_pruned_trials_in_two_processes_stop_together(records: str, tmp_path: Path) -> None:
     words = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2")
     more = ("sweeper=optuna", "space=none", "optim.head_lr=1e-3,1e-15", "sweeper.trials=6", "sweeper.startup_trials=1")

@@ -55,12 +55,16 @@ def ending_together(trainer: pl.Trainer) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        if trainer.strategy.launcher is not None:
-            trainer.strategy.launcher.kill(signal.SIGKILL)
+        launcher = trainer.strategy.launcher
+        if launcher is not None:
+            launcher.kill(signal.SIGKILL)
+            # Lightning watches these, and would kill this process for their end before it has said why.
+            getattr(launcher, "procs", []).clear()
         if isinstance(error, RuntimeError) and any(sign in str(error) for sign in _SIGNS_OF_A_LOST_PROCESS):
+            reason = str(error).strip().splitlines()[0].split(". ")[0]
             raise ProcessError(
-                f"process {trainer.global_rank} of {trainer.world_size} has lost another one: see what that said last "
-                f"({str(error).strip().splitlines()[0]}).\nThe same command goes on from the last resume point."
+                f"process {trainer.global_rank} of {trainer.world_size} has lost another one ({reason}).\n"
+                "See what that one said last. The same command goes on from the newest resume point."
             ) from error
         raise
 
