@@ -1,8 +1,7 @@
 """Twenty kills at random moments of ten runs: each goes on with the same command and ends as if nothing had been.
 
 All processes of a run are killed at once, twice a run: once at a moment between its start and its end, and once in a
-phase that is drawn, so that none is missed. What a process is at, its stack says, which it writes where a signal asks for
-it.
+phase that is drawn, so that none is missed. What a process is at, its stack says, which it writes when it is asked to.
 """
 
 from __future__ import annotations
