@@ -109,6 +109,7 @@ OPTUNA = (
 )
 
 
+@pytest.mark.long
 def test_a_sweep_that_is_killed_loses_nothing_and_counts_nothing_twice(records: str, tmp_path: Path) -> None:
     folder = tmp_path / "sweep"
     words = (*SETTINGS, records, *OPTUNA, "launcher=joblib", "launcher.n_jobs=2", f"run.dir={folder}")
@@ -164,6 +165,7 @@ def test_two_commands_share_a_study(records: str, tmp_path: Path) -> None:
     assert [trial.number for trial in read_trials(tmp_path / "sweep")] == [0, 1, 2, 3]
 
 
+@pytest.mark.long
 def test_a_trial_that_fails_says_why_and_the_sweep_goes_on(records: str, tmp_path: Path) -> None:
     _, said = sweep(tmp_path / "sweep", *SETTINGS, records, "optim.lr=1e38,1e-4", "optim.clip_norm=null")
     failed, complete = read_trials(tmp_path / "sweep")
