@@ -12,6 +12,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -316,32 +317,31 @@ def start(arguments: Sequence[str]) -> subprocess.Popen[str]:
     )
 
 
-def kill_after(points: int, folder: Path, arguments: Sequence[str]) -> None:
-    """Start the command, and kill it when it has written this many resume points more."""
-    seen = set((folder / "checkpoints").glob("resume-*.ckpt"))
+def kill_at(step: int, folder: Path, arguments: Sequence[str]) -> None:
+    """Start the command, and kill it when its newest resume point is of this step or a later one."""
     process = start(arguments)
-    written, deadline = 0, time.monotonic() + 200
-    while written < points and process.poll() is None and time.monotonic() < deadline:
-        now = set((folder / "checkpoints").glob("resume-*.ckpt"))
-        written += len(now - seen)
-        seen |= now
+    newest, deadline = 0, time.monotonic() + 200
+    while newest < step and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate(timeout=60)
-    assert written >= points
+        newest = max((int(path.name.split("-")[1]) for path in folder.glob("checkpoints/resume-*.ckpt")), default=0)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL, said
+    assert newest >= step
     assert not (folder / "metrics.json").exists()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("tool", READERS)
 def test_a_killed_run_leaves_no_step_twice_and_loses_none(tool: str, records: Path, tmp_path: Path) -> None:
-    arguments = settings_of(tool, records, tmp_path / "run")
-    for points in (2, 4):
-        kill_after(points, tmp_path / "run", arguments)
+    arguments = [*settings_of(tool, records, tmp_path / "run"), "trainer.max_epochs=8"]
+    for step in (4, 20):
+        kill_at(step, tmp_path / "run", arguments)
     process = start(arguments)
     _, said = process.communicate(timeout=300)
     assert process.returncode == 0, said
     assert "continuing from step" in said
     curves = READERS[tool](tmp_path / "run").curves
-    assert [step for step, _ in curves["train.loss"]] == list(range(1, 19))
-    assert [step for step, _ in curves["val.map"]] == [6, 12, 18]
+    assert [step for step, _ in curves["train.loss"]] == list(range(1, 49))
+    assert [step for step, _ in curves["val.map"]] == list(range(6, 49, 6))

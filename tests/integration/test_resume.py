@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -47,20 +48,18 @@ def finish(folder: Path, *settings: str) -> str:
     return err
 
 
-def kill_after(points: int, folder: Path, *settings: str) -> None:
-    """Start the command, and kill it when it has written this many resume points more."""
-    seen = set((folder / "checkpoints").glob("resume-*.ckpt"))
+def kill_at(step: int, folder: Path, *settings: str) -> None:
+    """Start the command, and kill it when its newest resume point is of this step or a later one."""
     process = start(folder, *settings)
-    written = 0
-    deadline = time.monotonic() + 200
-    while written < points and process.poll() is None and time.monotonic() < deadline:
-        now = set((folder / "checkpoints").glob("resume-*.ckpt"))
-        written += len(now - seen)
-        seen |= now
+    newest, deadline = 0, time.monotonic() + 200
+    while newest < step and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate(timeout=60)
-    assert written >= points
+        newest = max((int(path.name.split("-")[1]) for path in folder.glob("checkpoints/resume-*.ckpt")), default=0)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL, said
+    assert newest >= step
     assert not (folder / "metrics.json").exists()
 
 
@@ -69,8 +68,8 @@ def test_killed_runs_end_with_the_metrics_of_an_undisturbed_one(processes: str, 
     more = PROCESSES[processes]
     finish(tmp_path / "undisturbed", *more)
     killed = tmp_path / "killed"
-    for points in (1, 4, 7):
-        kill_after(points, killed, *more)
+    for step in (5, 25, 45):
+        kill_at(step, killed, *more)
     said = finish(killed, *more)
     assert "continuing from step" in said
     for name in ("metrics.json", "metrics.jsonl", "per_tag.csv"):
@@ -80,7 +79,7 @@ def test_killed_runs_end_with_the_metrics_of_an_undisturbed_one(processes: str, 
 def test_a_damaged_resume_point_falls_back_to_the_one_before(tmp_path: Path) -> None:
     finish(tmp_path / "undisturbed", "trainer=cpu")
     killed = tmp_path / "killed"
-    kill_after(5, killed, "trainer=cpu")
+    kill_at(25, killed, "trainer=cpu")
     newest = latest_resume_point(killed / "checkpoints")
     assert newest is not None
     content = bytearray(newest.path.read_bytes())
@@ -95,7 +94,7 @@ def test_a_damaged_resume_point_falls_back_to_the_one_before(tmp_path: Path) -> 
 
 def test_an_unfinished_run_is_continued_only_with_its_own_settings_and_records(tmp_path: Path) -> None:
     killed = tmp_path / "killed"
-    kill_after(1, killed, "trainer=cpu")
+    kill_at(5, killed, "trainer=cpu")
     process = start(killed, "trainer=cpu", "optim.lr=5e-5")
     _, err = process.communicate(timeout=120)
     assert process.returncode == 2
