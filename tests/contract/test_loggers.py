@@ -345,3 +345,29 @@ def test_a_killed_run_leaves_no_step_twice_and_loses_none(tool: str, records: Pa
     curves = READERS[tool](tmp_path / "run").curves
     assert [step for step, _ in curves["train.loss"]] == list(range(1, 49))
     assert [step for step, _ in curves["val.map"]] == list(range(6, 49, 6))
+
+
+# -------------------------------------------------------------------------------------------------------------- refused
+
+
+@pytest.mark.parametrize(
+    ("tool", "setting", "value"),
+    [
+        ("mlflow", "logger.experiment", ""),
+        ("mlflow", "logger.experiment", "x" * 501),
+        ("wandb", "logger.project", "team/tags"),
+        ("trackio", "logger.project", "my_artifacts"),
+    ],
+    ids=["empty", "long", "wandb", "trackio"],
+)
+def test_a_name_that_the_tool_refuses_leaves_no_folder_behind(
+    tool: str, setting: str, value: str, records: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    process = start([*settings_of(tool, records, folder), f"{setting}='{value}'"])
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 2, said
+    assert said.startswith(f"error: {setting}={value!r}: expected {tool} to take the run, found: ")
+    assert "Traceback" not in said
+    # With another name, the same command must not find an unfinished run of other settings.
+    assert not list(tmp_path.iterdir())

@@ -90,6 +90,28 @@ def test_a_finished_grid_is_not_run_again(one_after_the_other: Path, records: st
     assert read_trials(one_after_the_other) == before
 
 
+def test_the_order_of_the_keys_changes_no_trial(records: str, tmp_path: Path) -> None:
+    words = (*SETTINGS, records, "trainer.max_epochs=1")
+    keys = ("loss=bce,focal", "optim.lr=1e-4,2e-4")
+    sweep(tmp_path / "sweep", *words, *keys)
+    before = read_trials(tmp_path / "sweep")
+    assert [tuple(trial.params.values()) for trial in before] == [
+        ("bce", 1e-4), ("bce", 2e-4), ("focal", 1e-4), ("focal", 2e-4),
+    ]  # fmt: skip
+    (tmp_path / "sweep" / "trials" / "0001.json").unlink()
+    _, said = sweep(tmp_path / "sweep", *words, *reversed(keys))
+    assert "trial 2 is finished" in said
+    again = read_trials(tmp_path / "sweep")
+    assert [trial.params for trial in again] == [trial.params for trial in before]
+    assert {trial.state for trial in again} == {"complete"}
+
+
+def test_a_sweep_in_which_all_fail_says_so(records: str, tmp_path: Path) -> None:
+    words = (*SETTINGS, records, "optim.clip_norm=null", "optim.lr=1e37,1e38")
+    _, said = sweep(tmp_path / "sweep", *words, code=2)
+    assert "all 2 trials failed, the first of them with: " in said
+
+
 def test_another_grid_is_refused_in_its_folder(one_after_the_other: Path, records: str) -> None:
     _, said = sweep(one_after_the_other, *SETTINGS, records, "loss=bce,asl", code=2)
     assert "another sweep is there" in said
@@ -109,11 +131,11 @@ OPTUNA = (
 )
 
 
-@pytest.mark.long
 def test_a_sweep_that_is_killed_loses_nothing_and_counts_nothing_twice(records: str, tmp_path: Path) -> None:
     folder = tmp_path / "sweep"
     words = (*SETTINGS, records, *OPTUNA, "launcher=joblib", "launcher.n_jobs=2", f"run.dir={folder}")
-    for ended in (1, 3):
+    # First the sweep's own process alone, as the system kills one that takes too much memory; then all of them.
+    for ended, kill in ((1, os.kill), (3, os.killpg)):
         process = subprocess.Popen(
             command(*words),
             stderr=subprocess.DEVNULL,
@@ -128,7 +150,7 @@ def test_a_sweep_that_is_killed_loses_nothing_and_counts_nothing_twice(records: 
                 break
             time.sleep(0.05)
         assert process.poll() is None
-        os.killpg(process.pid, signal.SIGKILL)
+        kill(process.pid, signal.SIGKILL)
         process.communicate(timeout=60)
         before = {trial.number: trial for trial in read_trials(folder) if trial.state != "running"}
         assert 0 < len(before) < 8
@@ -149,7 +171,6 @@ def test_a_sweep_that_is_killed_loses_nothing_and_counts_nothing_twice(records: 
     assert read_sweep(folder).objective == "val.map_micro"
 
 
-@pytest.mark.long
 def test_two_commands_share_a_study(records: str, tmp_path: Path) -> None:
     words = (*SETTINGS, records, *OPTUNA, "sweeper.trials=4", f"run.dir={tmp_path / 'sweep'}")
     both = [
@@ -165,7 +186,6 @@ def test_two_commands_share_a_study(records: str, tmp_path: Path) -> None:
     assert [trial.number for trial in read_trials(tmp_path / "sweep")] == [0, 1, 2, 3]
 
 
-@pytest.mark.long
 def test_a_trial_that_fails_says_why_and_the_sweep_goes_on(records: str, tmp_path: Path) -> None:
     _, said = sweep(tmp_path / "sweep", *SETTINGS, records, "optim.lr=1e38,1e-4", "optim.clip_norm=null")
     failed, complete = read_trials(tmp_path / "sweep")

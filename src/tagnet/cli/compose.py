@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -28,6 +27,7 @@ from omegaconf.errors import OmegaConfBaseException
 from tagnet.config import TrainConfig
 from tagnet.errors import ConfigError, nearest
 from tagnet.strict_build import build, leaf_keys
+from tagnet.workflows.space import quoted
 
 RUN_DIR_VARIABLE = "TAGNET_RUN_DIR"
 """Set by a process for those that it starts for the same run."""
@@ -191,18 +191,12 @@ def parse(text: str) -> Override:
     except HydraException as error:
         if value and value[0] not in "[{('\"":
             with suppress(HydraException):
-                return parser.parse_override(f"{key}={_quoted(value)}")
+                return parser.parse_override(f"{key}={quoted(value)}")
         reason = str(error).strip().splitlines()[0]
         raise ConfigError(
             f"{text!r}: expected KEY=VALUE in Hydra's grammar; {reason}\n"
             'Inside lists and mappings put texts into quotes of their own: \'labels.exclude=["c#","c++"]\''
         ) from error
-
-
-def _quoted(value: str) -> str:
-    """A text as Hydra's grammar quotes it: only backslashes before a quote are special there."""
-    text = re.sub(r"(\\*)'", r"\1\1\\'", value)
-    return "'" + re.sub(r"(\\+)$", r"\1\1", text) + "'"
 
 
 def _without_null_experiment(overrides: Sequence[Override]) -> list[Override]:

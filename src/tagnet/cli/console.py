@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import time
 
 from rich.console import Console
 from rich.text import Text
+
+from tagnet.training.local_rank import local_rank
 
 _STYLES = {logging.WARNING: "yellow", logging.ERROR: "bold red"}
 
@@ -50,7 +51,7 @@ def let_the_first_process_speak() -> None:
 
     What only this process has met is said after ten seconds.
     """
-    if int(os.environ.get("LOCAL_RANK", os.environ.get("SLURM_LOCALID", "0"))) > 0:
+    if local_rank() > 0:
         time.sleep(10)
 
 

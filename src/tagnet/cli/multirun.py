@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from importlib.util import find_spec
@@ -33,14 +35,15 @@ from tagnet.cli.compose import (
     train_config,
 )
 from tagnet.cli.console import message_console, result_console, speak_to
-from tagnet.cli.space_grammar import check_space, read_space, values_of
+from tagnet.cli.space_grammar import check_grid, check_space, read_space, values_of
 from tagnet.config import TrainConfig
-from tagnet.errors import ConfigError, MissingExtraError, nearest
+from tagnet.errors import ConfigError, HardwareError, MissingExtraError, SweepError, TagnetError, nearest
 from tagnet.strict_build import build, to_plain
 from tagnet.training.objective import direction, tie_break_metric
-from tagnet.training.trainer import check_monitor, choose_precision
-from tagnet.workflows.space import Choice, Dimension, Proposal, default_point, describe, plain_value
-from tagnet.workflows.study_files import ALWAYS, Sweep, write_sweep
+from tagnet.training.recipe import check_launchable
+from tagnet.workflows.orphans import die_with_parent
+from tagnet.workflows.space import Choice, Dimension, Proposal, default_point, describe, plain_value, quoted
+from tagnet.workflows.study_files import ALWAYS, SWEEP_FILE, Sweep, read_sweep, read_trials, write_sweep
 
 _PLUGINS = {
     "joblib": ("hydra_plugins.hydra_joblib_launcher", "sweep"),
@@ -49,6 +52,13 @@ _PLUGINS = {
     "ray": ("hydra_plugins.hydra_ray_launcher", "ray"),
 }
 _ON_ONE_MACHINE = ("local", "joblib")
+_ALIKE = {
+    "run.dir": "it is the folder of the whole sweep",
+    "run.test": "test records are not looked at while settings are chosen",
+    "trainer.monitor": "trials are compared by one metric",
+}
+
+logger = logging.getLogger("tagnet")
 
 
 @dataclass(frozen=True)
@@ -73,11 +83,10 @@ def run_many(overrides: Sequence[str]) -> None:
     """
     request = read_request(overrides)
     _require_plugins(request)
-    base = train_config(*ALWAYS, *request.fixed, f"run.dir={_given_dir(request.fixed) or 'runs'}")
-    check_monitor(base)
-    choose_precision(base.trainer)
-    folder = Path(_given_dir(request.fixed) or Path("runs") / base.run.name / _now())
     fixed = tuple(text for text in (*ALWAYS, *request.fixed) if parse(text).key_or_group != "run.dir")
+    base = train_config(*fixed, "run.dir=runs")
+    _check_gpus(request, base)
+    folder = Path(_given_dir(request.fixed) or Path("runs") / base.run.name / _now())
     messages = message_console()
     speak_to(messages)
     # A Ray of one's own asks for no password; Ray would leave one in the home directory.
@@ -92,6 +101,22 @@ def run_many(overrides: Sequence[str]) -> None:
     from tagnet.cli.compare import show_sweep
 
     show_sweep(folder, result_console())
+    _refuse_nothing_found(folder)
+
+
+def _refuse_nothing_found(folder: Path) -> None:
+    """Say what is left to do, where that is something; raise where every trial has failed."""
+    trials = read_trials(folder)
+    running = [str(trial.number) for trial in trials if trial.state == "running"]
+    if running:
+        logger.warning(
+            "still trained by another process, or left behind: trial %s; the same command with run.dir=%s goes on",
+            ", ".join(running),
+            folder,
+        )
+    failed = [trial for trial in trials if trial.state == "failed"]
+    if len(failed) == len(trials):
+        raise SweepError(f"{folder}: all {len(failed)} trials failed, the first of them with: {failed[0].reason}")
 
 
 def _sweep_grid(hydra: Any, request: Request, base: TrainConfig, fixed: tuple[str, ...], folder: Path) -> None:
@@ -101,13 +126,19 @@ def _sweep_grid(hydra: Any, request: Request, base: TrainConfig, fixed: tuple[st
     for dimension in space:
         if not isinstance(dimension.values, Choice):
             raise ConfigError(f"{dimension.key}: an interval needs sweeper=optuna; sweeper=grid takes KEY=A,B,C")
-    check_space(fixed, space)
+    check_grid(fixed, space)
     sweep = _sweep("grid", base, fixed, space)
     check_sweep_folder(folder, sweep)
-    write_sweep(folder, sweep)
-    swept = tuple(dimension.key for dimension in space)
-    task = partial(_grid_job, str(folder.resolve()), sweep, swept, request.launcher in _ON_ONE_MACHINE)
-    hydra.multirun("sweep", task, _hydra_overrides(request, folder), with_log_configuration=False)
+    check_launchable(base)
+    if (folder / SWEEP_FILE).exists():
+        # Trials are numbered by the order of the keys: whoever gives them in another order means the same trials.
+        order = list(read_sweep(folder).space)
+        request = replace(request, swept=tuple(sorted(request.swept, key=lambda o: order.index(o.key_or_group))))
+    else:
+        write_sweep(folder, sweep)
+    logger.info("the sweep is in %s; with run.dir=%s the same command goes on with it", folder, folder)
+    task = partial(_grid_job, str(folder.resolve()), sweep, tuple(d.key for d in space), request.launcher)
+    _launch(hydra, request, task, _hydra_overrides(request, folder))
 
 
 def _sweep_with_optuna(
@@ -128,19 +159,56 @@ def _sweep_with_optuna(
     check_space(fixed, space)
     sweep = _sweep("optuna", base, fixed, space)
     check_sweep_folder(folder, sweep)
+    check_launchable(base)
+    jobs = _jobs_at_once(plan)
+    workers = settings.workers or jobs
+    if workers > jobs and request.launcher in _ON_ONE_MACHINE:
+        mend = "launcher.n_jobs" if request.launcher == "joblib" else "launcher=joblib launcher.n_jobs"
+        raise ConfigError(
+            f"sweeper.workers: expected at most as many as the launcher runs at once ({jobs}), found {workers}; "
+            f"give {mend}={workers}"
+        )
     start_study(folder, settings, sweep, default_point(space, _flat(base)))
     write_sweep(folder, sweep)
-    workers = settings.workers or _jobs_at_once(plan)
-    task = partial(_worker, str(folder.resolve()), sweep, tuple(space), settings, request.launcher in _ON_ONE_MACHINE)
+    logger.info("the sweep is in %s; with run.dir=%s the same command goes on with it", folder, folder)
+    task = partial(_worker, str(folder.resolve()), sweep, tuple(space), settings, request.launcher)
     words = [*_hydra_overrides(request, folder, with_swept=False), f"++hydra.sweeper.workers={workers}"]
-    hydra.multirun("sweep", task, words, with_log_configuration=False)
+    _launch(hydra, request, task, words)
 
 
-def _grid_job(folder: str, sweep: Sweep, swept: tuple[str, ...], one_gpu: bool, _: DictConfig) -> None:
-    """One job of a grid, in whatever process the launcher has chosen."""
+def _launch(hydra: Any, request: Request, task: Any, words: Sequence[str]) -> None:
+    """Let Hydra's launcher run the jobs.
+
+    Raises:
+        SweepError: the launcher itself has failed, as when one of its jobs was cancelled.
+    """
+    try:
+        hydra.multirun("sweep", task, list(words), with_log_configuration=False)
+    except (TagnetError, HydraException, OmegaConfBaseException):
+        raise
+    except Exception as error:
+        if request.launcher == "local":
+            raise  # there is nothing between this process and the work that could fail
+        reason = " ".join(str(error).split()) or "it gave no reason"
+        raise SweepError(
+            f"launcher={request.launcher} ended with {type(error).__name__}: {reason[:500]}\n"
+            "What its jobs have finished is kept: the same command with the same run.dir goes on."
+        ) from error
+
+
+def _start_job(launcher: str) -> bool:
+    """What every job does first, in whatever process the launcher has chosen; whether each trial takes its own GPU."""
+    speak_to(message_console())
+    if launcher == "joblib":
+        die_with_parent()
+    return launcher == "joblib"
+
+
+def _grid_job(folder: str, sweep: Sweep, swept: tuple[str, ...], launcher: str, _: DictConfig) -> None:
+    """One job of a grid."""
     from tagnet.workflows.sweep import work_on
 
-    speak_to(message_console())
+    one_gpu = _start_job(launcher)
     job = HydraConfig.get()
     own = [override for override in map(parse, job.overrides.task) if override.key_or_group in swept]
     texts = {override.key_or_group: override.get_value_element_as_str() for override in own}
@@ -152,20 +220,20 @@ def _grid_job(folder: str, sweep: Sweep, swept: tuple[str, ...], one_gpu: bool, 
 
 
 def _worker(
-    folder: str, sweep: Sweep, space: tuple[Dimension, ...], settings: Any, one_gpu: bool, _: DictConfig
+    folder: str, sweep: Sweep, space: tuple[Dimension, ...], settings: Any, launcher: str, _: DictConfig
 ) -> None:
-    """One worker of an Optuna sweep, in whatever process the launcher has chosen."""
+    """One worker of an Optuna sweep."""
     from tagnet.workflows.optuna_worker import work
 
-    speak_to(message_console())
-    work(Path(folder), sweep, space, settings, one_gpu)
+    work(Path(folder), sweep, space, settings, _start_job(launcher))
 
 
 def read_request(overrides: Sequence[str]) -> Request:
     """Take a command line apart, and check every word that is not a training's setting.
 
     Raises:
-        ConfigError: a launcher, sweeper or space is unknown, or belongs to another sweeper.
+        ConfigError: a launcher, sweeper or space is unknown, or belongs to another sweeper; a key is given twice, or
+            is one that trials cannot differ in.
 
     >>> request = read_request(["launcher=joblib", "launcher.n_jobs=2", "loss=bce,focal", "optim.lr=1e-4"])
     >>> request.launcher, request.fixed, [o.key_or_group for o in request.swept], request.launch
@@ -178,6 +246,10 @@ def read_request(overrides: Sequence[str]) -> Request:
         override = parse(text)
         key = override.key_or_group
         head, _, rest = key.partition(".")
+        if override.is_delete():
+            raise ConfigError(f"{text}: settings cannot be deleted; give the key another value, such as null")
+        if head in groups and override.is_sweep_override():
+            raise ConfigError(f"{text}: expected one value, found several; only a training's settings are swept")
         if key in groups:
             option = str(override.value())
             if option not in groups[key]:
@@ -191,9 +263,17 @@ def read_request(overrides: Sequence[str]) -> Request:
         elif head in groups:
             launch.append(f"++hydra.{head}.{rest}={override.get_value_element_as_str()}")
         elif override.is_sweep_override():
+            if key in _ALIKE:
+                raise ConfigError(f"{text}: expected one value, found several; {_ALIKE[key]}")
+            if key == "experiment" and ".y" in text:
+                raise ConfigError(f"{text}: expected one file, found several; give each a sweep of its own")
             swept.append(override)
         else:
             fixed.append(text)
+    keys = [override.key_or_group for override in swept]
+    twice = [key for key in keys if keys.count(key) > 1 or key in {parse(text).key_or_group for text in fixed}]
+    if twice:
+        raise ConfigError(f"{twice[0]}: expected its values once, found it given again; which of the two is meant?")
     if chosen["sweeper"] != "optuna" and "space" in chosen:
         raise ConfigError(f"space={chosen['space']}: a search space needs sweeper=optuna, found sweeper=grid")
     check_overrides([text.lstrip("+") for text in fixed])
@@ -203,8 +283,7 @@ def read_request(overrides: Sequence[str]) -> Request:
 def _hydra_overrides(request: Request, folder: Path, *, with_swept: bool = True) -> list[str]:
     swept = [str(each.input_line) for each in request.swept] if with_swept and request.sweeper == "grid" else []
     marked = [text if parse(text).key_or_group in config_groups() else f"++{text.lstrip('+')}" for text in swept]
-    # Hydra's word for a folder may hold no blank or comma; the sweep's own files are written by us.
-    return [*request.launch, *marked, f"hydra.sweep.dir='{folder.resolve()}'"]
+    return [*request.launch, *marked, f"hydra.sweep.dir={quoted(str(folder.resolve()))}"]
 
 
 def _sweep(proposer: Any, base: TrainConfig, fixed: tuple[str, ...], space: Sequence[Dimension]) -> Sweep:
@@ -241,11 +320,25 @@ def _now() -> str:
     return datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
 
 
-def _require_plugins(request: Request) -> None:
-    """Raise where packages of a launcher or sweeper are missing.
+def _check_gpus(request: Request, base: TrainConfig) -> None:
+    """Refuse trials at the same time of which each would take all GPUs.
 
     Raises:
-        MissingExtraError: it names the extra that brings them.
+        ConfigError: it names the two settings that contradict each other.
+    """
+    if request.launcher == "joblib" and base.trainer.strategy != "single" and base.trainer.accelerator != "cpu":
+        raise ConfigError(
+            f"launcher=joblib: expected trainer.strategy=single, as each trial takes one GPU, found "
+            f"{base.trainer.strategy}; with trials of several GPUs each, launcher=local or launcher=slurm"
+        )
+
+
+def _require_plugins(request: Request) -> None:
+    """Raise where what a launcher or sweeper needs is missing.
+
+    Raises:
+        MissingExtraError: packages; it names the extra that brings them.
+        HardwareError: Slurm.
     """
     needed = [_PLUGINS[request.launcher]] if request.launcher in _PLUGINS else []
     if request.sweeper == "optuna":
@@ -257,6 +350,11 @@ def _require_plugins(request: Request) -> None:
                 f"tagnet train -m launcher={request.launcher} sweeper={request.sweeper} needs a package that is not "
                 f"installed: {package}.\nInstall it with: pip install 'tagnet[{extra}]'"
             )
+    if request.launcher == "slurm" and shutil.which("srun") is None:
+        raise HardwareError(
+            "launcher=slurm: expected a machine from which Slurm takes jobs, found no srun on the PATH; "
+            "launcher=submitit_local rehearses it here"
+        )
 
 
 @contextmanager
@@ -291,13 +389,19 @@ def _plan(hydra: Any, request: Request, folder: Path) -> DictConfig:
     bare = hydra.compose_config("sweep", groups, run_mode=RunMode.MULTIRUN)
     for text in request.launch:
         head, _, key = text.partition("=")[0].removeprefix("++hydra.").partition(".")
-        known = [str(name) for name in bare.hydra[head]] if key else []
-        if key and key.partition(".")[0] not in known:
-            expected = [f"{head}.{name}" for name in known if name != "_target_"]
-            raise ConfigError(
-                f"{head}.{key}: there is no such key with {head}={getattr(request, head)}"
-                + nearest(f"{head}.{key}", expected)
-            )
+        if not key:
+            continue
+        level, above = bare.hydra[head], head
+        for word in key.split("."):
+            if not isinstance(level, DictConfig) or not level:
+                break  # an open mapping, such as environment variables
+            if word not in level:
+                expected = [f"{above}.{name}" for name in map(str, level) if name != "_target_"]
+                raise ConfigError(
+                    f"{head}.{key}: there is no such key with {head}={getattr(request, head)}"
+                    + nearest(f"{above}.{word}", expected)
+                )
+            level, above = level[word], f"{above}.{word}"
     plan: DictConfig = hydra.compose_config("sweep", _hydra_overrides(request, folder), run_mode=RunMode.MULTIRUN)
     return plan
 

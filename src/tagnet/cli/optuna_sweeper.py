@@ -1,7 +1,8 @@
 """Hydra's door to our Optuna sweeps: a sweeper that launches workers instead of single trials.
 
 Hydra's own Optuna plugin proposes a batch, waits for all of it, and has no channel to give up a bad trial as it runs.
-Here every job of the launcher is a worker (`workflows.sweep.work`): it asks the study, trains, tells, asks again.
+Here every job of the launcher is a worker (`workflows.optuna_worker.work`): it asks the study, trains, tells, and asks
+again.
 """
 
 from __future__ import annotations

@@ -6,14 +6,15 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from typing import Any
+from itertools import product
+from typing import Any, get_args, get_type_hints
 
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
 
 from tagnet.cli.compose import check_overrides, compose_plain, config_groups, parse
 from tagnet.config import TrainConfig
 from tagnet.errors import ConfigError
-from tagnet.strict_build import build, to_plain
+from tagnet.strict_build import build
 from tagnet.workflows.space import Choice, Condition, Dimension, Interval
 
 _WHEN = "when "
@@ -83,26 +84,55 @@ def values_of(override: Override) -> Choice | Interval:
     raise ConfigError(f"{override.input_line}: expected choice(A,B), range(A,B) or interval(A,B)")
 
 
+def check_grid(fixed: Sequence[str], space: Sequence[Dimension]) -> None:
+    """Build the settings of every combination, so that no trial fails for a typo.
+
+    Raises:
+        ConfigError: a key is unknown, a value does not fit it, or a combination contradicts itself.
+    """
+    options = [values.options for values in (dimension.values for dimension in space) if isinstance(values, Choice)]
+    for texts in product(*options):
+        _build(fixed, {dimension.key: text for dimension, text in zip(space, texts, strict=True)})
+
+
 def check_space(fixed: Sequence[str], space: Sequence[Dimension]) -> None:
     """Build the settings with every option and both ends of every dimension, so that no trial fails for a typo.
+
+    What is searched without a condition must fit every option of a group that is searched too.
 
     Raises:
         ConfigError: a key is unknown, or a value does not fit it.
     """
     groups = config_groups()
+    searched = {each.key: each.values.options for each in space if isinstance(each.values, Choice)}
     for dimension in space:
-        values, when = dimension.values, _condition(dimension)
+        values, when, head = dimension.values, dimension.when, dimension.key.partition(".")[0]
         texts = values.options if isinstance(values, Choice) else (f"{values.low:g}", f"{values.high:g}")
-        for text in texts:
-            if dimension.key in groups:
-                build(TrainConfig, _composed(tuple(fixed), (*when, f"{dimension.key}={text}")))
-                continue
-            check_overrides([f"{dimension.key}={text}"])
-            # Composing anew for every value would take Hydra a minute for a large space.
-            plain = copy.deepcopy(_composed(tuple(fixed), when))
-            parent, _, name = dimension.key.rpartition(".")
-            _at(plain, parent)[name] = parse(f"{dimension.key}={text}").value()
-            build(TrainConfig, plain)
+        others: list[dict[str, str]] = [{} if when is None else {when.key: when.value}]
+        if when is None and head != dimension.key and head in groups and head in searched:
+            others = [{head: option} for option in searched[head]]
+        for other in others:
+            for text in texts:
+                _build(fixed, other | {dimension.key: text})
+
+
+def _build(fixed: Sequence[str], chosen: Mapping[str, str]) -> None:
+    """Build the settings with these of a trial's own.
+
+    Raises:
+        ConfigError: they do not fit.
+    """
+    groups = config_groups()
+    check_overrides([f"{key}={text}" for key, text in chosen.items()])
+    # Composing anew for every value would take Hydra a minute for a large space.
+    plain = copy.deepcopy(
+        _composed(tuple(fixed), tuple(f"{key}={text}" for key, text in chosen.items() if key in groups))
+    )
+    for key, text in chosen.items():
+        if key not in groups:
+            parent, _, name = key.rpartition(".")
+            _at(plain, parent)[name] = parse(f"{key}={text}").value()
+    build(TrainConfig, plain)
 
 
 def _whole_numbers(dimension: Dimension, fixed: Sequence[str]) -> Dimension:
@@ -111,9 +141,13 @@ def _whole_numbers(dimension: Dimension, fixed: Sequence[str]) -> Dimension:
     if isinstance(values, Choice):
         return dimension
     check_overrides([f"{dimension.key}={values.low:g}"])
-    parent, _, name = dimension.key.rpartition(".")
-    built = to_plain(build(TrainConfig, _composed(tuple(fixed), _condition(dimension))))
-    return replace(dimension, values=replace(values, integer=isinstance(_at(built, parent).get(name), int)))
+    settings: object = build(TrainConfig, _composed(tuple(fixed), _condition(dimension)))
+    *parents, name = dimension.key.split(".")
+    for parent in parents:
+        settings = getattr(settings, parent, None)
+    hint = get_type_hints(type(settings)).get(name)
+    kinds = get_args(hint) or (hint,)
+    return replace(dimension, values=replace(values, integer=int in kinds and float not in kinds))
 
 
 def _condition(dimension: Dimension) -> tuple[str, ...]:

@@ -45,7 +45,9 @@ def run(arguments: Sequence[str]) -> None:
     from tagnet.config import TrainConfig
     from tagnet.strict_build import build
 
-    if many and not show:
+    if many and show:
+        raise ConfigError("--cfg job: it shows the settings of a single run; leave out -m, and give one value a key")
+    if many:
         from tagnet.cli.multirun import run_many
 
         run_many(overrides)

@@ -5,6 +5,8 @@ Shapes: S sequences (one or more windows of each text), B texts, T tokens, H hid
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -79,6 +81,10 @@ def enable_gradient_checkpointing(encoder: nn.Module) -> None:
         raise ConfigError(
             f"trainer.gradient_checkpointing: expected false, for {type(encoder).__name__} cannot do it; found true"
         )
+    # Decoders keep keys and values for a next token that nobody asks for; transformers would say that it cannot here.
+    config: Any = getattr(encoder, "config", None)
+    if hasattr(config, "use_cache"):
+        config.use_cache = False
     settings = {"use_reentrant": False}
     if hasattr(encoder, "activation_checkpointing_enable"):  # its name in newer transformers
         encoder.activation_checkpointing_enable(settings)  # type: ignore[operator]

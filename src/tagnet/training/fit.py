@@ -51,7 +51,7 @@ from tagnet.training.objective import Objective, read_objective
 from tagnet.training.optim import choose_epochs
 from tagnet.training.out_of_memory import memory_errors
 from tagnet.training.preflight import check_memory
-from tagnet.training.processes import check_launch
+from tagnet.training.processes import check_launch, warn_of_parts
 from tagnet.training.progress import TrainingProgress
 from tagnet.training.results import data_summary, write_results
 from tagnet.training.resume import ResumePoints, latest_resume_point, remove_resume_points
@@ -61,6 +61,7 @@ from tagnet.training.stopping import StopRequests
 from tagnet.training.tracking.registry import check_logger, results_of, tracked
 from tagnet.training.tracking.tracker import Tracker
 from tagnet.training.trainer import autocast_dtype, best_network, check_monitor, choose_precision, make_trainer
+from tagnet.training.unreached import freeze_unreached
 from tagnet.training.warm_start import EarlierNetwork
 
 logger = logging.getLogger("tagnet")
@@ -303,6 +304,9 @@ def _build_network(config: TrainConfig, encoder: Encoder, prepared: Prepared, to
             len(warm.gone),
         )
     add_adapter(network.encoder, config.adapter)
+    # One process alone passes over them by itself.
+    if config.trainer.strategy != "single" and (frozen := freeze_unreached(network)):
+        logger.info("%d parameters of the encoder take no part in what it says of a text, and are frozen", frozen)
     sizes = [(parameter.numel(), parameter.requires_grad) for parameter in network.parameters()]
     logger.info("%d of %d parameters are trained", sum(n for n, trained in sizes if trained), sum(n for n, _ in sizes))
     if config.trainer.gradient_checkpointing:
@@ -336,6 +340,7 @@ def _train(
     steps_an_epoch = math.ceil(num_batches / settings.accumulate)
     num_epochs = settings.max_epochs or choose_epochs(steps_an_epoch, settings.steps, settings.epoch_range)
     num_steps = steps_an_epoch * num_epochs
+    warn_of_parts(config)
     logger.info("training: %d epochs of %d steps, batches of %d", num_epochs, steps_an_epoch, settings.batch_size)
 
     loss = make_loss(config.loss, positives_K, len(split.train))

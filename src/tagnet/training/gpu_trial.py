@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 import torch
 
 from tagnet.model.network import TaggerNetwork
+from tagnet.training.local_rank import local_rank
 from tagnet.training.memory import BatchShape, stand_in, training_step
 
 MOST = 2**16
@@ -16,8 +16,7 @@ MOST = 2**16
 
 def own_gpu() -> torch.device:
     """The GPU that this process will train on, of those that it sees."""
-    rank = int(os.environ.get("LOCAL_RANK", os.environ.get("SLURM_LOCALID", "0")))
-    return torch.device("cuda", rank % torch.cuda.device_count())
+    return torch.device("cuda", local_rank() % torch.cuda.device_count())
 
 
 def free_on(device: torch.device) -> int:
@@ -42,7 +41,7 @@ def fits_on(
         network: without gradients.
         shape: of the batch.
         dtype: of autocast.
-        copies: of the weights that are trained, to lie beside them and their gradients.
+        copies: of the weights that are trained, to lie beside them and the gradients of a batch that is learned from.
         train: whether something is learned from the batch.
     """
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]

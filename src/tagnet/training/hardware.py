@@ -55,7 +55,7 @@ class Machine:
     cuda: str | None
     """The CUDA version that PyTorch was built for; None: it knows CPUs alone, or is not installed."""
     precisions: Mapping[str, bool]
-    """Choices of trainer.precision, and tf32 → whether they work here."""
+    """Choices of trainer.precision → whether they work here."""
     compiler: str | None
     """The compiler with which torch.compile would work; None: not tried, or it would not."""
     backends: tuple[str, ...]
@@ -168,9 +168,9 @@ def _precisions() -> dict[str, bool]:
     on_gpu = torch.cuda.is_available()
     return {
         "32-true": True,
-        "bf16-mixed": not on_gpu or torch.cuda.is_bf16_supported(),
+        # Older GPUs emulate it, slower than float32.
+        "bf16-mixed": not on_gpu or torch.cuda.is_bf16_supported(including_emulation=False),
         "16-mixed": on_gpu,
-        "tf32": on_gpu and torch.cuda.get_device_capability()[0] >= 8,
     }
 
 

@@ -21,6 +21,7 @@ from tagnet.config import TrainConfig
 from tagnet.data.stratify import stratify
 from tagnet.errors import ConfigError, DataError, DivergenceError, RunDirectoryError, nearest
 from tagnet.evaluation.metrics import LOWER_IS_BETTER, overall_metrics
+from tagnet.training.run_directory import has_settings
 
 NUM_FOLDS = 5
 
@@ -83,13 +84,18 @@ def read_objective(config: TrainConfig) -> Objective | None:
     """The objective of the run in `run.dir`, from its files; None where it has not finished.
 
     Raises:
-        RunDirectoryError: the run's predictions or metrics cannot be read.
+        RunDirectoryError: the run was one of other settings, or its predictions or metrics cannot be read.
         TagnetError: as `objective`.
     """
     folder = Path(config.run.dir or "")
     if config.run.dir is None or not (folder / "metrics.json").is_file():
         return None
     try:
+        if not has_settings(folder, config):
+            raise RunDirectoryError(
+                f"run.dir={folder}: expected the run of these settings, found a finished one of others; "
+                "choose another run.dir."
+            )
         table = pq.read_table(folder / "predictions.parquet", filters=[("side", "=", "val")])
         lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
         tags = json.loads(table.schema.metadata[b"tags"])

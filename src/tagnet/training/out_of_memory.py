@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import torch
 
-from tagnet.config import TrainConfig
+from tagnet.config import TrainConfig, TwoWayConfig
 from tagnet.errors import HardwareError
 from tagnet.model.pretrained import first_line
 from tagnet.training.memory import BatchShape
@@ -66,7 +66,9 @@ def ways_out(config: TrainConfig, texts: int, fits: int | None) -> str:
     if parts and texts > 1:
         size = math.ceil(texts / parts) * num_processes(trainer) * num_nodes(trainer)
         accumulate = f"trainer.accumulate={trainer.accumulate * parts}"
-        ways.append(f"trainer.batch_size={size} {accumulate} (the same steps, in parts)")
+        # A loss between the records of a batch is another one in parts.
+        same = "" if isinstance(config.loss, TwoWayConfig) else " (the same steps, in parts)"
+        ways.append(f"trainer.batch_size={size} {accumulate}{same}")
     if not trainer.gradient_checkpointing:
         ways.append("trainer.gradient_checkpointing=true")
     ways.append("a lower data.max_tokens")

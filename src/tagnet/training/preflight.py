@@ -22,6 +22,7 @@ from tagnet.model.network import TaggerNetwork
 from tagnet.prediction.device import choose_device
 from tagnet.training.gpu_trial import fits_on, free_on, largest_by_trial, own_gpu
 from tagnet.training.hardware import available_memory
+from tagnet.training.local_rank import local_rank
 from tagnet.training.memory import HEAP_SLACK, BatchShape, Footprint, largest, trace_evaluation, trace_step
 from tagnet.training.out_of_memory import evaluation_too_large, too_large
 from tagnet.training.processes import num_nodes, num_processes
@@ -48,6 +49,9 @@ def check_memory(config: TrainConfig, network: TaggerNetwork, tokens: TokenizedT
     evaluation = longest_batch(tokens, held_out, min(config.trainer.eval_batch_size, len(held_out)))
     if choose_device(config.trainer.accelerator).type == "cuda":
         check_gpu(config, network, train, evaluation)
+        return
+    # For all processes of the machine: what the others have loaded by now is part of what the first one counts.
+    if local_rank() > 0:
         return
     step = trace_step(network, train, autocast_dtype(choose_precision(config.trainer)))
     if step is not None:
@@ -156,7 +160,8 @@ def check_gpu(config: TrainConfig, network: TaggerNetwork, train: BatchShape, ev
         if not fits_on(device, network, train, dtype, copies):
             fits = largest_on_gpu(config, network, train, device, most=train.texts - 1)
             raise too_large(config, train, free_on(device), fits)
-        if not fits_on(device, network, evaluation, dtype, copies, train=False):
+        # One copy more: Lightning drops a step's gradients when the next begins, so that validation runs beside them.
+        if not fits_on(device, network, evaluation, dtype, copies + 1, train=False):
             raise evaluation_too_large(config, evaluation, free_on(device))
     finally:
         network.to("cpu")

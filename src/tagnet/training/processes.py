@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,9 +10,11 @@ from typing import Literal
 
 import torch
 
-from tagnet.config import TrainerConfig
+from tagnet.config import TrainConfig, TrainerConfig, TwoWayConfig
 from tagnet.errors import ConfigError, HardwareError
 from tagnet.prediction.device import choose_device
+
+logger = logging.getLogger("tagnet")
 
 _ADVICE = "Leave trainer.devices and trainer.num_nodes at null: they then follow"
 
@@ -114,3 +117,15 @@ def num_nodes(config: TrainerConfig) -> int:
         return config.num_nodes or 1
     launch = find_launch()
     return 1 if launch is None else launch.num_nodes
+
+
+def warn_of_parts(config: TrainConfig) -> None:
+    """Warn of a loss that is another one where a batch is computed in parts."""
+    processes = num_processes(config.trainer) * num_nodes(config.trainer)
+    if isinstance(config.loss, TwoWayConfig) and (processes > 1 or config.trainer.accumulate > 1):
+        where = "in each process" if processes > 1 else "in each part of a step (trainer.accumulate)"
+        logger.warning(
+            "loss=two_way tells records of a batch apart: %s it sees that one's records alone, and the run is not that "
+            "of one whole batch",
+            where,
+        )

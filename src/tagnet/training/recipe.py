@@ -85,6 +85,26 @@ class Recipe:
     """Why it cannot run; None: it can."""
 
 
+def check_launchable(config: TrainConfig) -> None:
+    """Find what would stop every one of many runs, before the first is started; the memory is each run's own matter.
+
+    Records are read, unless they are on the Hugging Face hub.
+
+    Raises:
+        TagnetError: settings, data or machine do not allow the run.
+    """
+    check_monitor(config)
+    check_launch(config.trainer)
+    require_adapter_extra(config.adapter)
+    choose_device(config.trainer.accelerator)
+    choose_precision(config.trainer)
+    check_compiler(config.trainer)
+    check_logger(config.logger)
+    if not config.data.records.startswith(HUB):
+        _read(config)
+    load_encoder(config.encoder, dropout=config.model.encoder_dropout)
+
+
 def examine(config: TrainConfig, shared_memory: int | None = None) -> Recipe:
     """Build the network, and find out what its largest batch needs.
 

@@ -20,6 +20,7 @@ from pytorch_lightning.callbacks import Checkpoint, EarlyStopping
 
 from tagnet.data.datamodule import TextDataModule
 from tagnet.errors import ConfigError
+from tagnet.training.checkpoint_files import remove_parts
 from tagnet.training.distributed import gather
 from tagnet.training.stopping import Stopped, StopRequests
 
@@ -51,6 +52,7 @@ def latest_resume_point(folder: Path) -> ResumePoint | None:
 
 def remove_resume_points(folder: Path) -> None:
     """Free the disk once a run is finished."""
+    remove_parts(folder)
     for path in folder.glob("resume-*"):
         path.unlink(missing_ok=True)
 
@@ -70,6 +72,8 @@ class ResumePoints(Checkpoint):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Stop where the run had stopped early before it was killed: Lightning does not keep that decision."""
         self._last_step = self._seen_step = trainer.global_step
+        if trainer.is_global_zero:
+            remove_parts(self._folder)
         # Lightning has put its own handler in place, which lets processes wait for each other for ever: it speaks to
         # the others from within the signal, whatever they are saying to each other just then.
         self._stop.listen()

@@ -109,7 +109,7 @@ def open_run_directory(folder: Path, config: TrainConfig, fingerprints: Mapping[
                 f"run.dir={folder}: an unfinished run is there, and its {changed[0]} changed since it was started.\n"
                 "Choose another run.dir, or delete that folder."
             )
-        write_text(folder / CONFIG, _settings(config))
+        write_settings(folder, config)
         yield
         (folder / _LOCK).unlink(missing_ok=True)
 
@@ -142,6 +142,16 @@ def _hold(lock: IO[str], folder: Path) -> None:
         raise RunDirectoryError(
             f"run.dir={folder}: another process is training there; wait for it, or choose another run.dir."
         ) from error
+
+
+def write_settings(folder: Path, config: TrainConfig) -> None:
+    """Write config.yaml, whole."""
+    write_text(folder / CONFIG, _settings(config))
+
+
+def has_settings(folder: Path, config: TrainConfig) -> bool:
+    """Whether the run in a directory was started with these settings."""
+    return (folder / CONFIG).read_text(encoding="utf-8") == _settings(config)
 
 
 def _settings(config: TrainConfig) -> str:

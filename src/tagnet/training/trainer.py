@@ -24,6 +24,7 @@ from tagnet.model.adapter import add_adapter, merge_adapter
 from tagnet.model.encoder import Encoder, build_encoder
 from tagnet.model.network import TaggerNetwork
 from tagnet.prediction.device import choose_device
+from tagnet.training.checkpoint_files import WholeFiles, load_file
 from tagnet.training.objective import direction
 from tagnet.training.processes import find_launch, num_nodes, num_processes
 from tagnet.training.resume import ResumePoints
@@ -51,7 +52,8 @@ def choose_precision(config: TrainerConfig) -> str:
         HardwareError: the machine cannot compute in it.
     """
     on_gpu = choose_device(config.accelerator).type == "cuda"
-    has_bf16 = on_gpu and torch.cuda.is_bf16_supported()
+    # Older GPUs emulate it, slower than float32.
+    has_bf16 = on_gpu and torch.cuda.is_bf16_supported(including_emulation=False)
     if config.precision == "auto":
         return "bf16-mixed" if has_bf16 else "32-true"
     if config.precision == "16-mixed" and not on_gpu:
@@ -98,7 +100,7 @@ def make_trainer(
         strategy=_strategy(trainer),
         devices=num_processes(trainer),
         num_nodes=num_nodes(trainer),
-        plugins=_plugins(),
+        plugins=[*_plugins(), WholeFiles()],
         precision=precision,
         max_epochs=num_epochs,
         accumulate_grad_batches=trainer.accumulate,
@@ -166,8 +168,11 @@ def best_network(
     """The weights of the best epoch in a network of their own, and the optimizer step they are of.
 
     The network that was trained may be compiled, in a strategy's wrapper, or have adapters; this one never does.
+
+    Raises:
+        RunDirectoryError: their file is missing or damaged.
     """
-    found = torch.load(checkpoints / f"{_BEST}.ckpt", map_location="cpu", weights_only=True)
+    found = load_file(checkpoints / f"{_BEST}.ckpt")
     network = TaggerNetwork(build_encoder(encoder.config, encoder.tokenizer, source=encoder.source), model, num_tags)
     add_adapter(network.encoder, adapter)
     prefix = "network."

@@ -7,6 +7,7 @@ by another; what it had finished is only told to the study.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from tagnet.workflows import study as studies
 from tagnet.workflows.locks import locked, try_lock
 from tagnet.workflows.space import Dimension
 from tagnet.workflows.study_files import TRIALS_FOLDER, Sweep, read_trial, write_trial
-from tagnet.workflows.sweep import Claim, lock_file, new_trial, train_trial
+from tagnet.workflows.sweep import STOPPING_SECONDS, Claim, lock_file, new_trial, train_trial
 from tagnet.workflows.sweep_settings import OptunaSettings
 
 logger = logging.getLogger("tagnet")
@@ -33,10 +34,22 @@ def work(folder: Path, sweep: Sweep, space: Sequence[Dimension], settings: Optun
         one_gpu: whether each trial takes a GPU of its own.
     """
     study = studies.open_study(folder, settings)
-    while (claim := _next(study, folder, space, settings)) is not None:
+    while (claim := _next_or_left_behind(study, folder, space, settings)) is not None:
         with claim.lock:
             ended = train_trial(folder, sweep, claim, settings, one_gpu)
             studies.tell(study, ended)
+
+
+def _next_or_left_behind(
+    study: Study, folder: Path, space: Sequence[Dimension], settings: OptunaSettings
+) -> Claim | None:
+    """The next trial; before the worker leaves, it gives trainings that have lost theirs the time to stop."""
+    deadline = time.monotonic() + STOPPING_SECONDS
+    while (claim := _next(study, folder, space, settings)) is None:
+        if not studies.running_trials(study) or time.monotonic() >= deadline:
+            return None
+        time.sleep(0.5)
+    return claim
 
 
 def _next(study: Study, folder: Path, space: Sequence[Dimension], settings: OptunaSettings) -> Claim | None:
@@ -61,7 +74,7 @@ def _next(study: Study, folder: Path, space: Sequence[Dimension], settings: Optu
             return None
         number, proposal = studies.propose(study, space, settings)
         lock = try_lock(lock_file(folder, number))
-        assert lock is not None
+        assert lock is not None, "nobody else proposes while this process does"
         trial = new_trial(number, proposal)
         write_trial(folder, trial)
         return Claim(trial, lock)

@@ -6,6 +6,7 @@ A dimension is a key with its values; one with a condition counts only where ano
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -134,6 +135,18 @@ def default_point(space: Sequence[Dimension], settings: Mapping[str, Any]) -> di
         else:
             return None
     return point
+
+
+def quoted(value: str) -> str:
+    r"""A text as Hydra's grammar quotes it, where it needs it: only backslashes before a quote are special there.
+
+    >>> quoted("runs/sweep"), quoted("it's, here")
+    ('runs/sweep', "'it\\'s, here'")
+    """
+    if re.fullmatch(r"[A-Za-z0-9_./-]+", value):
+        return value
+    text = re.sub(r"(\\*)'", r"\1\1\\'", value)
+    return "'" + re.sub(r"(\\+)$", r"\1\1", text) + "'"
 
 
 def plain_value(text: str) -> str | int | float | bool | None:

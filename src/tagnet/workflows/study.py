@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,19 +11,23 @@ from pathlib import Path
 from typing import Any, Literal
 
 import optuna
-from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning, OptunaError
+from optuna.exceptions import ExperimentalWarning, OptunaError
 from optuna.pruners import BasePruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import TrialState
 
+from tagnet.atomic import write_text
 from tagnet.errors import SweepError
 from tagnet.strict_build import to_plain
+from tagnet.workflows.locks import locked
 from tagnet.workflows.space import Dimension, Proposal, suggest
-from tagnet.workflows.study_files import Sweep, Trial, check_same_sweep
+from tagnet.workflows.study_files import STUDY_ID_FILE, Sweep, Trial, check_same_sweep, read_trials
 from tagnet.workflows.sweep_settings import OptunaSettings
 
 _OF_SWEEP = "tagnet.sweep"
+_OF_FOLDER = "tagnet.folder"
+"""What the study's folder holds too, so that neither is taken for another's; written last of a start."""
 _BUSY_SECONDS = 60
 _TIE = 1e-6
 """Weight of the tie-break in the one number that Optuna sees: far below what one record changes in the objective."""
@@ -54,20 +59,41 @@ def start_study(folder: Path, settings: OptunaSettings, sweep: Sweep, default: M
             outside.
 
     Raises:
-        SweepError: the study is of another space, other settings or another metric, or cannot be read or written.
+        SweepError: the study is of another space, other settings, another metric or another folder, or cannot be
+            read or written.
     """
     described = to_plain(sweep)
-    with _storage_errors(folder, settings):
-        storage = _storage(folder, settings)
-        try:
-            study = optuna.create_study(study_name=settings.study, storage=storage, direction=sweep.direction)
-        except DuplicatedStudyError:
-            study = optuna.load_study(study_name=settings.study, storage=storage)
-            check_same_sweep(study.user_attrs.get(_OF_SWEEP), described, _where(folder, settings))
+    with locked(folder / ".starting.lock"), _storage_errors(folder, settings):
+        study = optuna.create_study(
+            study_name=settings.study,
+            storage=_storage(folder, settings),
+            direction=sweep.direction,
+            load_if_exists=True,
+        )
+        earlier = study.user_attrs.get(_OF_SWEEP)
+        same_kind = [direction.name.lower() for direction in study.directions] == [sweep.direction]
+        if earlier is not None or num_proposed(study) or not same_kind:
+            check_same_sweep(earlier, described, _where(folder, settings))
+        mine, token = folder / STUDY_ID_FILE, study.user_attrs.get(_OF_FOLDER)
+        if token is not None:
+            if not mine.is_file() or mine.read_text(encoding="utf-8").strip() != token:
+                raise SweepError(
+                    f"{_where(folder, settings)}: expected the study of run.dir={folder}, found that of another "
+                    "folder.\nChoose another sweeper.study, or the run.dir that the study was started with."
+                )
             return
+        if read_trials(folder):
+            raise SweepError(
+                f"run.dir={folder}: expected the study of the trials there, found a new one; they would be "
+                "overwritten.\nChoose another run.dir, or bring the study back (sweeper.study, sweeper.storage)."
+            )
+        # A start that was killed between any two of these is made again from the first.
         study.set_user_attr(_OF_SWEEP, described)
         if default is not None:
-            study.enqueue_trial(dict(default))
+            study.enqueue_trial(dict(default), skip_if_exists=True)
+        token = secrets.token_hex(8)
+        write_text(mine, f"{token}\n")
+        study.set_user_attr(_OF_FOLDER, token)
 
 
 def num_proposed(study: optuna.Study) -> int:
@@ -84,6 +110,14 @@ def trial_of(study: optuna.Study, number: int) -> optuna.Trial:
     """A running trial of the study, also one that another process has asked for."""
     # Optuna has no public way from a number to a trial that can be reported to.
     return optuna.Trial(study, study.get_trials(deepcopy=False)[number]._trial_id)
+
+
+def should_give_up(trial: optuna.Trial, settings: OptunaSettings) -> bool:
+    """Whether a trial is behind the others; never before `startup_trials` of them are complete."""
+    # It is asked in any case: the rungs of successive halving remember that.
+    behind = trial.should_prune()
+    complete = trial.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return behind and len(complete) >= settings.startup_trials
 
 
 def propose(study: optuna.Study, space: Sequence[Dimension], settings: OptunaSettings) -> tuple[int, Proposal]:
@@ -142,7 +176,6 @@ def _where(folder: Path, settings: OptunaSettings) -> str:
 def _storage(folder: Path, settings: OptunaSettings) -> BaseStorage:
     if settings.storage is not None:
         return RDBStorage(settings.storage)
-    folder.mkdir(parents=True, exist_ok=True)
     # Workers wait for each other's writes.
     return RDBStorage(f"sqlite:///{folder / 'study.db'}", engine_kwargs={"connect_args": {"timeout": _BUSY_SECONDS}})
 

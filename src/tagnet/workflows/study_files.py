@@ -2,7 +2,7 @@
 
 SWEEP/
   sweep.json            what is searched, by which metric
-  study.db              Optuna's own study, where Optuna proposes the trials
+  study.db  study.id    Optuna's own study, where Optuna proposes the trials, and what binds it to the folder
   trials/0007.json      settings, state, value and reason of a trial
   trials/0007/          its run directory
 """
@@ -23,6 +23,7 @@ T = TypeVar("T")
 
 SWEEP_FILE = "sweep.json"
 TRIALS_FOLDER = "trials"
+STUDY_ID_FILE = "study.id"
 ALWAYS = ("run.test=false", "evaluation.baselines=[]")
 """What a sweep's overrides begin with: test records are not looked at while settings are chosen."""
 

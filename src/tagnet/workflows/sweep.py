@@ -16,11 +16,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
+from tagnet.atomic import cannot_write
 from tagnet.errors import SweepError
 from tagnet.strict_build import to_plain
 from tagnet.workflows.locks import try_lock
-from tagnet.workflows.space import Proposal
+from tagnet.workflows.space import Proposal, quoted
 from tagnet.workflows.study_files import (
+    STUDY_ID_FILE,
     SWEEP_FILE,
     TRIALS_FOLDER,
     Sweep,
@@ -39,6 +41,8 @@ logger = logging.getLogger("tagnet")
 
 _STOPPED = (128 + signal.SIGTERM, 128 + signal.SIGINT, -signal.SIGTERM, -signal.SIGINT)
 _NOT_FOR_TRIALS = ("TAGNET_RUN_DIR",)
+STOPPING_SECONDS = 20
+"""A training that has lost its worker ends after its next step, and then lets go of its trial."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +62,15 @@ def check_sweep_folder(folder: Path, sweep: Sweep) -> None:
     if (folder / SWEEP_FILE).exists():
         check_same_sweep(to_plain(read_sweep(folder)), to_plain(sweep), f"run.dir={folder}")
         return
-    known = (TRIALS_FOLDER, "study.db", "multirun.yaml")
-    names = sorted(path.name for path in folder.iterdir() if path.name[0] != ".") if folder.exists() else []
-    strangers = [name for name in names if name not in known]
+    if folder.exists() and not folder.is_dir():
+        raise SweepError(f"run.dir={folder}: expected a folder for the sweep, found a file; choose another run.dir.")
+    known = (TRIALS_FOLDER, STUDY_ID_FILE, "multirun.yaml")
+    try:
+        names = sorted(path.name for path in folder.iterdir() if path.name[0] != ".") if folder.exists() else []
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    # SQLite has files of its own beside study.db.
+    strangers = [name for name in names if name not in known and not name.startswith("study.db")]
     if strangers:
         raise SweepError(
             f"run.dir={folder}: expected a new or empty folder for the sweep, found {strangers[0]} in it; "
@@ -69,13 +79,22 @@ def check_sweep_folder(folder: Path, sweep: Sweep) -> None:
 
 
 def work_on(folder: Path, sweep: Sweep, number: int, proposal: Proposal, one_gpu: bool) -> None:
-    """Train one given trial, unless it is finished or another process is at it."""
-    lock = try_lock(lock_file(folder, number))
+    """Train one given trial, unless it is finished or another process is at it.
+
+    Raises:
+        SweepError: the trial of this number is another one.
+    """
+    lock = try_lock(lock_file(folder, number), STOPPING_SECONDS)
     if lock is None:
         logger.info("trial %d: another process is at it", number)
         return
     with lock:
         trial = read_trial(folder, number)
+        if trial is not None and dict(trial.params) != dict(proposal.params):
+            raise SweepError(
+                f"{trial_file(folder, number)}: expected a trial of {dict(proposal.params)}, found one of "
+                f"{dict(trial.params)}; choose another run.dir."
+            )
         if trial is not None and trial.state in ("complete", "pruned"):
             logger.info("trial %d is finished", number)
             return
@@ -104,7 +123,7 @@ def train_trial(folder: Path, sweep: Sweep, claim: Claim, study: OptunaSettings 
     with (folder / TRIALS_FOLDER / f"{number:04d}.log").open("a") as log:
         # The lock is handed down: while the training lives, nobody else takes its trial.
         done = subprocess.run(
-            [*command, f"run.dir={run_dir}"],
+            [*command, f"run.dir={quoted(str(run_dir))}"],
             stdout=log,
             stderr=log,
             env=environment,

@@ -27,7 +27,8 @@ class OptunaSettings:
     warmup_epochs: int
     """No trial is given up within so many epochs."""
     storage: str | None
-    """A database URL for the study, where workers share no file system that locks files; null: SWEEP/study.db."""
+    """A database URL for the study, which many workers on many machines strain less than a file; null: SWEEP/study.db.
+    The folder is shared all the same."""
     study: str
     """The study's name in the database."""
     seed: int

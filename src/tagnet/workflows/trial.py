@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
-import os
-import signal
-import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +20,7 @@ from tagnet.training.distributed import is_first_process
 from tagnet.training.epoch_report import EpochReport, GivenUpError
 from tagnet.training.fit import fit
 from tagnet.training.objective import read_objective
+from tagnet.workflows.orphans import die_with_parent
 from tagnet.workflows.study_files import Trial, read_trial, write_trial
 from tagnet.workflows.sweep_settings import OptunaSettings
 from tagnet.workflows.trial_order import TrialOrder
@@ -35,7 +34,7 @@ def run_trial(config: TrainConfig, order: TrialOrder, console: Console | None = 
     Raises:
         TagnetError: the training is not possible; the trial's file says so too.
     """
-    _die_with_parent()
+    die_with_parent()
     folder = Path(order.folder)
     trial = read_trial(folder, order.number)
     if trial is None:
@@ -64,6 +63,7 @@ class TrialRecord:
         self._folder = folder
         self._trial = trial
         self._study = study
+        self._before = trial.seconds - time.monotonic()
 
     def report(self, epoch: int, value: float) -> str | None:
         """Write an epoch's value down; why Optuna would rather give the trial up, or None."""
@@ -73,12 +73,12 @@ class TrialRecord:
         self._write(history=(*history, (epoch, value)))
         if self._study is None:
             return None
-        from tagnet.workflows.study import open_study, trial_of  # a grid needs no Optuna
+        from tagnet.workflows.study import open_study, should_give_up, trial_of  # a grid needs no Optuna
 
         trial = trial_of(open_study(self._folder, self._study), self._trial.number)
         if epoch not in trial.storage.get_trial(trial._trial_id).intermediate_values:
             trial.report(value, epoch)
-        if not trial.should_prune():
+        if not should_give_up(trial, self._study):
             return None
         return f"after epoch {epoch + 1} its {value:.4f} was behind the others"
 
@@ -93,16 +93,6 @@ class TrialRecord:
         self._write(state=state, value=value, tie_break=tie_break, reason=reason)
 
     def _write(self, **changes: object) -> None:
+        changes["seconds"] = round(self._before + time.monotonic(), 1)
         self._trial = replace(self._trial, **changes)  # type: ignore[arg-type]
         write_trial(self._folder, self._trial)
-
-
-def _die_with_parent() -> None:
-    """Ask the kernel for a SIGTERM when the worker dies, so that a killed sweep leaves nothing running."""
-    if sys.platform == "linux":
-        import ctypes
-
-        parent = os.getppid()
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
-        if os.getppid() != parent:
-            raise SystemExit(128 + signal.SIGTERM)

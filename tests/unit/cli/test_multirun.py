@@ -12,7 +12,7 @@ import yaml
 from tagnet.cli import main as cli
 from tagnet.cli.compose import config_groups, launch_groups, parse, train_config
 from tagnet.cli.multirun import _flat, _hydra, _jobs_at_once, _plan, read_request
-from tagnet.cli.space_grammar import check_space, read_space, values_of
+from tagnet.cli.space_grammar import check_grid, check_space, read_space, values_of
 from tagnet.errors import ConfigError
 from tagnet.workflows.space import Choice, Condition, Dimension, Interval, default_point
 from tagnet.workflows.study_files import ALWAYS
@@ -59,6 +59,28 @@ def tagnet(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], 
         (("sweeper=optuna", "optim.lr=glob(*)"), "expected choice"),
         (("trainer.monitor=val.map_mircro", "loss=bce,focal"), "did you mean val.map_micro?"),
         (("trainer.accelerator=gpu", "loss=bce,focal"), "expected a GPU"),
+        (("run.dir=a,b", "loss=bce,focal"), "it is the folder of the whole sweep"),
+        (("sweeper=optuna", "run.dir=interval(1,2)"), "it is the folder of the whole sweep"),
+        (("trainer.monitor=val.map,val.loss",), "trials are compared by one metric"),
+        (("run.test=true,false",), "test records are not looked at"),
+        (("optim.lr=1e-4,2e-4", "optim.lr=3e-4,4e-4"), "optim.lr: expected its values once"),
+        (("loss=bce,focal", "loss=asl"), "loss: expected its values once"),
+        (("launcher=joblib,local",), "only a training's settings are swept"),
+        (("launcher=joblib", "~launcher.n_jobs", "loss=bce,focal"), "settings cannot be deleted"),
+        (("sweeper=optuna", "space=losses", "sweeper.workers=4"), "give launcher=joblib launcher.n_jobs=4"),
+        (("sweeper=optuna", "launcher=joblib", "launcher.n_jobs=2", "sweeper.workers=4"), "give launcher.n_jobs=4"),
+        (
+            ("launcher=ray", "launcher.ray.remote.num_gpu=1", "loss=bce,focal"),
+            "did you mean launcher.ray.remote.num_gpus",
+        ),
+        (("launcher=joblib", "trainer=ddp", "trainer.accelerator=auto", "loss=bce,focal"), "trainer.strategy=single"),
+        (("launcher=slurm", "loss=bce,focal"), "found no srun"),
+        (("experiment=a.yaml,b.yaml",), "expected one file, found several"),
+        (("data.records=missing.json", "run.seed=0,1"), "missing.json"),
+        (("encoder=no/such", "run.seed=0,1"), "no/such"),
+        (("adapter=lora", "model.head=linear,tag_names", "adapter.rank=0"), "adapter.rank"),
+        (("loss=bce,focal", "loss.gamma=1,2"), "loss.gamma: there is no such key"),
+        (("loss=bce,focal", "--cfg", "job"), "it shows the settings of a single run"),
     ],
 )
 def test_words_that_cannot_be_used(words: tuple[str, ...], expected: str, tagnet: Tagnet, tmp_path: Path) -> None:
@@ -67,6 +89,37 @@ def test_words_that_cannot_be_used(words: tuple[str, ...], expected: str, tagnet
     assert expected in said
     assert "Traceback" not in said
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("sweeper", ["grid", "optuna"])
+def test_a_folder_that_is_a_file(sweeper: str, tagnet: Tagnet, tmp_path: Path) -> None:
+    (tmp_path / "notes").touch()
+    code, said = tagnet(f"sweeper={sweeper}", "loss=bce,focal", "run.dir=notes")
+    assert (code, "expected a folder for the sweep, found a file" in said) == (2, True), said
+
+
+def test_every_combination_of_a_grid_is_built_and_no_other() -> None:
+    both = [Dimension("loss", Choice(("focal", "asl"))), Dimension("loss.gamma_negative", Choice(("1", "2")))]
+    with pytest.raises(ConfigError, match=r"loss\.gamma_negative"):
+        check_grid((), both)
+    # The default loss has no γ, and is not in the grid.
+    check_grid(
+        (), [Dimension("loss", Choice(("focal", "distribution_balanced"))), Dimension("run.seed", Choice(("1",)))]
+    )
+    check_grid((), [Dimension("loss", Choice(("focal",))), Dimension("loss.gamma", Choice(("1", "2")))])
+
+
+def test_a_space_must_fit_every_option_of_a_group_that_is_searched() -> None:
+    space = [Dimension("loss", Choice(("focal", "bce"))), Dimension("loss.gamma", Interval(1, 2))]
+    with pytest.raises(ConfigError, match=r"loss\.gamma"):
+        check_space((), space)
+    check_space((), [space[0], Dimension("loss.gamma", Interval(1, 2), Condition("loss", "focal"))])
+
+
+@pytest.mark.parametrize("key", ["trainer.max_epochs", "trainer.patience", "trainer.batch_size"])
+def test_whole_numbers_are_known_also_where_the_default_is_null(key: str) -> None:
+    (dimension,) = read_space({}, [parse(f"{key}=interval(3,10)")], ())
+    assert dimension.values == Interval(3, 10, integer=True)
 
 
 def test_a_folder_with_other_things_in_it(tagnet: Tagnet, tmp_path: Path) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from logging import Handler
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from transformers.utils import logging
 
 from tagnet.data.batches import collate
 from tagnet.data.tokens import tokenize
@@ -118,6 +121,26 @@ def test_activations_that_are_computed_again_give_the_same_gradients(
     assert calls == 2 + 4, "each of the two layers once more on the way back"
     for name, gradient in expected.items():
         torch.testing.assert_close(found[name], gradient, msg=name)
+
+
+def test_a_decoder_keeps_nothing_for_a_next_token(
+    save_encoder: Callable[..., Path], make_network: Callable[..., TaggerNetwork]
+) -> None:
+    encoder = load_encoder(str(save_encoder("gpt2")))
+    network = make_network(encoder=encoder).train()
+    enable_gradient_checkpointing(network.encoder)
+    heard: list[str] = []
+    log: Any = logging.get_logger("transformers")
+    log.warning_once.cache_clear()  # it says so once a process
+    handler = Handler()
+    handler.emit = lambda record: heard.append(record.getMessage())  # type: ignore[method-assign]
+    log.addHandler(handler)
+    ids_ST = torch.tensor([[5, 7, 8, 9]])
+    torch.autograd.backward(network(ids_ST, torch.ones_like(ids_ST)).sum())
+    log.removeHandler(handler)
+    assert heard == []
+    # The settings that a bundle keeps are the published ones.
+    assert encoder.config["use_cache"]
 
 
 def test_an_encoder_that_cannot_compute_activations_again() -> None:

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -44,6 +45,18 @@ def test_this_machine(tmp_path: Path) -> None:
     assert len(machine.gpus) == torch.cuda.device_count()
     assert not (tmp_path / "runs").exists()
     json.dumps(to_plain(machine))
+
+
+@pytest.mark.parametrize(("major", "works"), [(7, False), (8, True)])
+def test_a_gpu_that_only_emulates_bfloat16_does_not_offer_it(
+    major: int, works: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(major=major))
+    monkeypatch.setattr(torch.cuda, "_check_bf16_tensor_supported", lambda device: True)
+    # What trainer.precision takes, and nothing else.
+    assert hardware._precisions() == {"32-true": True, "bf16-mixed": works, "16-mixed": True}
 
 
 def test_a_container_has_what_its_limits_leave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from tagnet.evaluation.metrics import overall_metrics
 from tagnet.training.measure import Outcome
 from tagnet.training.objective import direction, objective, read_objective, tie_break_metric
 from tagnet.training.results import predictions_table
+from tagnet.training.run_directory import write_settings
 
 Make = Callable[..., TrainConfig]
 TAGS = tuple(f"t{k:02d}" for k in range(20))
@@ -120,12 +121,17 @@ def test_it_is_read_from_the_files_of_a_finished_run(
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert read_objective(config) is None
     (tmp_path / "metrics.json").write_text("{}")
+    write_settings(tmp_path, config)
     y_VK = prepared.corpus.y_NK[prepared.split.val]
     logits_VK = outcome.logits["val"].astype(np.float32)
     assert read_objective(config) == objective(config, outcome.rule.tags, logits_VK, y_VK)
-    by_loss = read_objective(make_config(f"run.dir={tmp_path}", "trainer.monitor=val.loss"))
+    by_loss_config = make_config(f"run.dir={tmp_path}", "trainer.monitor=val.loss")
+    with pytest.raises(RunDirectoryError, match="found a finished one of others"):
+        read_objective(by_loss_config)
+    write_settings(tmp_path, by_loss_config)
+    by_loss = read_objective(by_loss_config)
     assert by_loss is not None
     assert by_loss.value == 0.25
     (tmp_path / "predictions.parquet").write_bytes(b"PAR1 and no more")
     with pytest.raises(RunDirectoryError, match=r"expected predictions\.parquet .* of a finished run"):
-        read_objective(config)
+        read_objective(by_loss_config)

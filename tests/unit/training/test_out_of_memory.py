@@ -41,6 +41,9 @@ def test_other_errors_stay_what_they_are(raised: BaseException, make_config: Mak
 def test_only_ways_that_lead_out_are_named(make_config: MakeConfig) -> None:
     plain = ways_out(make_config("trainer.accumulate=2"), 100, 30)
     assert "trainer.batch_size=25 trainer.accumulate=8 (the same steps, in parts)" in plain
+    # There, the parts are other steps.
+    between_records = ways_out(make_config("loss=two_way"), 100, 30)
+    assert "trainer.batch_size=25 trainer.accumulate=4, " in between_records
     tried = make_config("trainer.gradient_checkpointing=true", "trainer.precision=bf16-mixed", "adapter=lora")
     assert ways_out(tried, 100, 30).startswith("Ways out: trainer.batch_size=25 trainer.accumulate=4")
     for gone in ("gradient_checkpointing", "bf16", "lora"):

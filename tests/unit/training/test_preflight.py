@@ -186,6 +186,23 @@ def test_processes_of_a_machine_share_its_memory(make_config: MakeConfig) -> Non
     assert per_process(two, 33) == 17
 
 
+def test_the_first_process_decides_for_its_machine(
+    make_config: MakeConfig,
+    network: TaggerNetwork,
+    tokens: TokenizedTexts,
+    prepared: Prepared,
+    available: Callable[[int], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = make_config("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2")
+    available(MIB)  # what the others have left
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    check_memory(config, network, tokens, prepared)
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    with pytest.raises(HardwareError):
+        check_memory(config, network, tokens, prepared)
+
+
 def test_an_encoder_that_cannot_be_traced_is_let_through(
     make_config: MakeConfig,
     network: TaggerNetwork,
@@ -247,6 +264,28 @@ def test_what_runs_on_the_gpu_passes(
 ) -> None:
     small_gpu(100)
     check_gpu(make_config(), network, BatchShape(100, 100, 16), BatchShape(100, 100, 16))
+
+
+@pytest.mark.parametrize("strategy", ["single", "ddp"])
+def test_gradients_lie_beside_an_evaluation_batch(
+    strategy: str,
+    make_config: MakeConfig,
+    network: TaggerNetwork,
+    small_gpu: Callable[[int], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    small_gpu(100)
+    held: dict[bool, int] = {}
+    empty_like = torch.empty_like
+
+    def count(like: torch.Tensor) -> torch.Tensor:
+        held[network.training] = held.get(network.training, 0) + like.numel()
+        return empty_like(like)
+
+    monkeypatch.setattr(torch, "empty_like", count)
+    settings = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2") if strategy == "ddp" else ()
+    check_gpu(make_config(*settings), network, BatchShape(16, 16, 16), BatchShape(16, 16, 16))
+    assert held[False] - held[True] == sum(parameter.numel() for parameter in network.parameters())
 
 
 def test_a_network_that_gpus_share_is_not_tried_on_one(

@@ -9,7 +9,7 @@ import torch
 
 from tagnet.config import TrainConfig
 from tagnet.errors import ConfigError, HardwareError
-from tagnet.training.processes import Launch, check_launch, find_launch, num_nodes, num_processes
+from tagnet.training.processes import Launch, check_launch, find_launch, num_nodes, num_processes, warn_of_parts
 
 MakeConfig = Callable[..., TrainConfig]
 
@@ -135,3 +135,21 @@ def test_each_process_needs_a_gpu(
     gpus(1)
     with pytest.raises(HardwareError, match="a GPU for each of 4 processes, found 1"):
         check_launch(config)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (("loss=two_way",), None),
+        (("trainer=ddp", "trainer.devices=2"), None),
+        (("trainer.accumulate=2",), None),
+        (("loss=two_way", "trainer=ddp", "trainer.devices=2", "trainer.accumulate=2"), "in each process"),
+        (("loss=two_way", "trainer.accumulate=2"), "in each part of a step"),
+    ],
+)
+def test_a_loss_between_records_is_another_one_in_parts(
+    settings: tuple[str, ...], said: str | None, make_config: MakeConfig, caplog: pytest.LogCaptureFixture
+) -> None:
+    warn_of_parts(make_config(*settings, "trainer.accelerator=cpu"))
+    assert len(caplog.records) == (said is not None)
+    assert said is None or said in caplog.text

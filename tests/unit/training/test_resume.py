@@ -97,12 +97,21 @@ def test_the_newest_whole_point_is_taken(tmp_path: Path, caplog: pytest.LogCaptu
 
 def test_a_finished_run_keeps_its_best_weights_alone(tmp_path: Path) -> None:
     write(tmp_path, 1, b"a")
+    (tmp_path / ".best.ckpt.0a1b2c3d.part").write_text("half")
     (tmp_path / "best.ckpt").write_text("")
     remove_resume_points(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["best.ckpt"]
 
 
 # ------------------------------------------------------------------------------------------------------------ writing
+
+
+def test_what_a_kill_left_half_written_goes_when_training_starts(tmp_path: Path) -> None:
+    point = write(tmp_path, 1, b"a")
+    for name in (".best.ckpt.0a1b2c3d.part", "..resume.part.0a1b2c3d.part", ".resume.part"):
+        (tmp_path / name).write_text("half")
+    make(tmp_path, None)
+    assert list(tmp_path.iterdir()) == [point]
 
 
 def test_a_point_is_written_at_the_end_of_every_epoch(tmp_path: Path) -> None:

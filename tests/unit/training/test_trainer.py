@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -14,9 +15,10 @@ from pytorch_lightning.strategies import DDPStrategy, ModelParallelStrategy, Sin
 
 from tagnet.config import ModelConfig, NoAdapterConfig, TrainConfig
 from tagnet.data.datamodule import TextDataModule
-from tagnet.errors import ConfigError, HardwareError
+from tagnet.errors import ConfigError, HardwareError, RunDirectoryError
 from tagnet.model.encoder import Encoder
 from tagnet.model.network import TaggerNetwork
+from tagnet.training.checkpoint_files import WholeFiles
 from tagnet.training.resume import ResumePoints
 from tagnet.training.stopping import StopRequests
 from tagnet.training.tracking.tensorboard import TensorBoardStore
@@ -40,7 +42,10 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def pretend(count: int, *, bf16: bool = True) -> None:
         monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
         monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
-        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: bf16)
+        monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+        monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(major=8 if bf16 else 7))
+        # As on a T4: it can, by emulation.
+        monkeypatch.setattr(torch.cuda, "_check_bf16_tensor_supported", lambda device: True)
         monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Old GPU")
 
     return pretend
@@ -162,6 +167,7 @@ def test_what_lightning_makes_of_the_settings_on_four_gpus(
 ) -> None:
     gpu(4)
     trainer = build(*settings)
+    assert isinstance(trainer.strategy.checkpoint_io, WholeFiles)
     assert isinstance(trainer.strategy, strategy)
     assert isinstance(trainer.accelerator, accelerator)
     assert (trainer.num_devices, trainer.precision) == (devices, precision)
@@ -238,3 +244,10 @@ def test_the_best_weights_come_back_in_a_network_of_their_own(
     assert not network.training
     with torch.no_grad():
         torch.testing.assert_close(network(ids_ST, mask_ST), expected_SK)
+
+
+def test_best_weights_that_cannot_be_read_are_one_clear_error(tmp_path: Path, tiny: Encoder) -> None:
+    (tmp_path / "best.ckpt").write_bytes(b"")
+    model, adapter = ModelConfig("mean", "linear", 0.1, None, None), NoAdapterConfig("none")
+    with pytest.raises(RunDirectoryError, match=r"/best\.ckpt: expected the weights that the run has saved, found "):
+        best_network(tmp_path, tiny, model, adapter, 4)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import pytest
+
+from tagnet.errors import RunDirectoryError, SweepError
 from tagnet.workflows.locks import locked, try_lock
 
 HOLD = (
@@ -52,6 +57,37 @@ def test_a_child_keeps_what_it_inherited(tmp_path: Path) -> None:
         time.sleep(0.01)
     assert again is not None
     again.close()
+
+
+def test_patience_waits_for_a_lock(tmp_path: Path) -> None:
+    path = tmp_path / "x.lock"
+    holder = subprocess.Popen([sys.executable, "-c", HOLD.replace("60", "0.5"), str(path)], stdout=subprocess.PIPE)
+    assert holder.stdout is not None
+    holder.stdout.readline()
+    assert try_lock(path, patience=0.1) is None
+    lock = try_lock(path, patience=30)
+    assert lock is not None
+    lock.close()
+    holder.communicate()
+
+
+def test_a_file_system_without_locks_is_told_from_a_lock_that_is_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(stream: object, how: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(SweepError, match="expected a file system that can lock files"):
+        try_lock(tmp_path / "x.lock")
+    with pytest.raises(SweepError, match="on another"), locked(tmp_path / "x.lock"):
+        pass
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(RunDirectoryError, match="cannot be written"):
+        try_lock(tmp_path / "file" / "x.lock")
 
 
 def test_a_block_waits_for_its_turn(tmp_path: Path) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import optuna
 import pytest
 
 from tagnet.errors import SweepError
 from tagnet.workflows import study as studies
 from tagnet.workflows.space import Choice, Condition, Dimension, Interval, describe
-from tagnet.workflows.study_files import Sweep, Trial
+from tagnet.workflows.study_files import Sweep, Trial, write_trial
 from tagnet.workflows.sweep_settings import OptunaSettings
 
 SETTINGS = OptunaSettings(
@@ -115,11 +116,75 @@ def test_a_study_of_another_sweep_is_refused(other: Sweep, named: str, tmp_path:
 
 
 def test_a_study_that_tagnet_did_not_make_is_refused(tmp_path: Path) -> None:
-    import optuna
-
-    optuna.create_study(study_name="tagnet", storage=f"sqlite:///{tmp_path / 'study.db'}")
+    optuna.create_study(study_name="tagnet", storage=f"sqlite:///{tmp_path / 'study.db'}").ask()
     with pytest.raises(SweepError, match="did not make"):
         studies.start_study(tmp_path, SETTINGS, SWEEP, None)
+
+
+def test_a_start_that_was_killed_between_any_two_steps_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for steps in range(3):  # of set_user_attr, enqueue_trial and set_user_attr, those that were done before the kill
+        folder = tmp_path / str(steps)
+        folder.mkdir()
+        seen = 0
+
+        def dying(real: Any, steps: int = steps) -> Any:
+            def call(*words: Any, **named: Any) -> Any:
+                nonlocal seen
+                seen += 1
+                if seen > steps:
+                    raise KeyboardInterrupt
+                return real(*words, **named)
+
+            return call
+
+        with monkeypatch.context() as patch:
+            for each in {"set_user_attr", "enqueue_trial"}:
+                patch.setattr(optuna.Study, each, dying(getattr(optuna.Study, each)))
+            with pytest.raises(KeyboardInterrupt):
+                studies.start_study(folder, SETTINGS, SWEEP, {"loss": "bce", "optim.lr": 1e-4})
+        studies.start_study(folder, SETTINGS, SWEEP, {"loss": "bce", "optim.lr": 1e-4})
+        study = studies.open_study(folder, SETTINGS)
+        # The recipe as it is comes first, and once.
+        proposed = [studies.propose(study, SPACE, SETTINGS)[1].overrides for _ in range(3)]
+        assert [each == ("loss=bce", "optim.lr=0.0001") for each in proposed] == [True, False, False]
+
+
+def test_a_study_belongs_to_one_folder(tmp_path: Path) -> None:
+    settings = replace(SETTINGS, storage=f"sqlite:///{tmp_path / 'shared.db'}")
+    studies.start_study(tmp_path / "a", settings, SWEEP, None)
+    studies.start_study(tmp_path / "a", settings, SWEEP, None)
+    with pytest.raises(SweepError, match="found that of another folder"):
+        studies.start_study(tmp_path / "b", settings, SWEEP, None)
+    studies.start_study(tmp_path / "b", replace(settings, study="another"), SWEEP, None)
+
+
+def test_a_new_study_does_not_take_the_trials_of_an_old_one(tmp_path: Path) -> None:
+    studies.start_study(tmp_path, SETTINGS, SWEEP, None)
+    write_trial(tmp_path, ended(0, "complete", 0.5, 0.5))
+    (tmp_path / "study.db").unlink()
+    with pytest.raises(SweepError, match="they would be overwritten"):
+        studies.start_study(tmp_path, SETTINGS, SWEEP, None)
+
+
+@pytest.mark.parametrize("pruner", ["median", "successive_halving"])
+def test_none_is_given_up_before_enough_are_complete(
+    pruner: Literal["median", "successive_halving"], tmp_path: Path
+) -> None:
+    settings = replace(SETTINGS, pruner=pruner, startup_trials=3)
+    studies.start_study(tmp_path, settings, SWEEP, None)
+    study = studies.open_study(tmp_path, settings)
+    verdicts = []
+    for value in (0.9, 0.8, 0.7, 0.1):  # each worse than all before
+        number, _ = studies.propose(study, SPACE, settings)
+        trial, asked = studies.trial_of(study, number), []
+        for epoch in range(4):
+            trial.report(value, epoch)
+            asked.append(studies.should_give_up(trial, settings))
+        verdicts.append(any(asked))
+        studies.tell(study, ended(number, "complete", value, 0.5))
+    assert verdicts == [False, False, False, True]
 
 
 @pytest.mark.parametrize("storage", ["nonsense", "unknowndb://here/there", "sqlite:////no/such/folder/study.db"])

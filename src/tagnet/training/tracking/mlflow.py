@@ -38,6 +38,21 @@ _ENVIRONMENT = {
 }
 
 
+def check_experiment(config: MLflowConfig) -> None:
+    """See that MLflow takes the experiment's name.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    _say_nothing()
+    from mlflow.utils.validation import _validate_experiment_name
+
+    try:
+        _validate_experiment_name(config.experiment)  # type: ignore[no-untyped-call]
+    except Exception as error:
+        raise cannot_open("mlflow", error, f"logger.experiment={config.experiment!r}") from error
+
+
 def check_server(config: MLflowConfig) -> None:
     """Ask the tracking server for an answer.
 
@@ -130,11 +145,16 @@ class MLflowStore:
         return str(found.experiment_id)
 
 
-def _client(uri: str) -> MlflowClient:
+def _say_nothing() -> None:
+    """To be called before MLflow is imported."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     # MLflow's own tables use a SQLAlchemy option that is on its way out; nothing that a user could mend.
     warnings.filterwarnings("ignore", message=".*noload.*", category=DeprecationWarning)
+
+
+def _client(uri: str) -> MlflowClient:
+    _say_nothing()
     from mlflow import MlflowClient
 
     # It says in a dozen lines that it makes the tables of a new file.

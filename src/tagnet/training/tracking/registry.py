@@ -7,7 +7,15 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-from tagnet.config import LoggerConfig, MLflowConfig, NoLoggerConfig, TensorBoardConfig, TrainConfig, WandbConfig
+from tagnet.config import (
+    LoggerConfig,
+    MLflowConfig,
+    NoLoggerConfig,
+    TensorBoardConfig,
+    TrackioConfig,
+    TrainConfig,
+    WandbConfig,
+)
 from tagnet.data.prepare import Prepared
 from tagnet.errors import MissingExtraError
 from tagnet.strict_build import to_plain
@@ -15,11 +23,13 @@ from tagnet.training.distributed import is_first_process
 from tagnet.training.environment import environment
 from tagnet.training.measure import Outcome
 from tagnet.training.run_directory import fingerprints, flatten
-from tagnet.training.tracking.mlflow import MLflowStore, check_server
+from tagnet.training.tracking.mlflow import MLflowStore, check_experiment, check_server
 from tagnet.training.tracking.tensorboard import TensorBoardStore
 from tagnet.training.tracking.tracker import Fact, Results, Status, Store, Tracker
 from tagnet.training.tracking.trackio import TrackioStore
+from tagnet.training.tracking.trackio import check_project as check_trackio_project
 from tagnet.training.tracking.wandb import WandbStore, check_login
+from tagnet.training.tracking.wandb import check_project as check_wandb_project
 
 _EXTRAS = {"tensorboard": "train"}
 """Package → the extra that brings it, where that has another name."""
@@ -30,7 +40,8 @@ def check_logger(config: LoggerConfig) -> None:
 
     Raises:
         MissingExtraError: its package is not installed.
-        ConfigError: its server does not answer, or wants a key that is not there.
+        ConfigError: it does not take the name of the project or experiment, or its server does not answer, or wants a
+            key that is not there.
     """
     if isinstance(config, NoLoggerConfig):
         return
@@ -42,9 +53,13 @@ def check_logger(config: LoggerConfig) -> None:
     if not is_first_process():
         return
     if isinstance(config, MLflowConfig):
+        check_experiment(config)
         check_server(config)
     if isinstance(config, WandbConfig):
+        check_wandb_project(config)
         check_login(config)
+    if isinstance(config, TrackioConfig):
+        check_trackio_project(config)
 
 
 def make_logger(config: LoggerConfig, folder: Path, name: str) -> Tracker | None:

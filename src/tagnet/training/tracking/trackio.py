@@ -11,9 +11,23 @@ from typing import Any
 
 from tagnet.config import TrackioConfig
 from tagnet.training.tracking.run_id import own_run_id
-from tagnet.training.tracking.tracker import Fact, Line, Results, Side, Status
+from tagnet.training.tracking.tracker import Fact, Line, Results, Side, Status, cannot_open
 
 FOLDER = "trackio"
+
+
+def check_project(config: TrackioConfig) -> None:
+    """See that trackio takes the project's name.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    from trackio.sqlite_storage import SQLiteStorage
+
+    try:
+        SQLiteStorage.validate_project_name(config.project)
+    except ValueError as error:
+        raise cannot_open("trackio", error, f"logger.project={config.project!r}") from error
 
 
 class TrackioStore:
@@ -39,7 +53,6 @@ class TrackioStore:
         self._run_id = own_run_id(self._folder)
         self._facts = dict(facts)
         with self._storage() as storage:
-            storage.validate_project_name(self._project)
             storage.init_db(self._project)
 
     def resume(self, lines: Sequence[Line]) -> Mapping[Side, int]:

@@ -19,6 +19,19 @@ _SECONDS_TO_START = 30
 _SECONDS_TO_END = 120
 
 
+def check_project(config: WandbConfig) -> None:
+    """See that wandb takes the project's name.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    wandb = _import()
+    try:
+        wandb.Settings(project=config.project)
+    except Exception as error:
+        raise cannot_open("wandb", error, f"logger.project={config.project!r}") from error
+
+
 def check_login(config: WandbConfig) -> None:
     """See that the server knows the key, without ever asking for one.
 
