@@ -144,7 +144,10 @@ class DateSplitConfig(_ThreeSidesBase):
 
 @dataclass(frozen=True)
 class KFoldSplitConfig(_SplitBase):
-    """One of k stratified folds tests; validation is drawn from the others."""
+    """One of k stratified folds tests; validation is drawn from the others.
+
+    With a `file`, the folds are cut of its train and validation records, and its test records are on no side.
+    """
 
     name: Literal["kfold"]
     folds: int
@@ -154,7 +157,6 @@ class KFoldSplitConfig(_SplitBase):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _require(self.file is None, "split.file", "null with split=kfold, which draws its own folds", self.file)
         _require(self.folds >= 2, "split.folds", "at least 2", self.folds)
         _require(0 <= self.fold < self.folds, "split.fold", f"0 to {self.folds - 1}", self.fold)
 

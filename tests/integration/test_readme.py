@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tagnet.cli.crossval import split_arguments
 from tagnet.cli.multirun import read_request
 
 Tagnet = Callable[..., tuple[int, str, str]]
@@ -63,6 +64,9 @@ def test_every_command_runs(
         if "-m" in words:
             read_request([word for word in words[2:] if word != "-m"])  # tests/integration/test_sweeps.py runs sweeps
             continue
+        if words[1] == "crossval":
+            read_request(split_arguments(words[2:])[0])  # tests/integration/test_crossval_and_compare.py runs one
+            continue
         if any(word.startswith(("runs/sweep", "experiment=runs/sweep")) for word in words):
             continue  # what a sweep has left
         small = SMALL if words[1] in ("train", "inspect") and "--help" not in words else ()
@@ -73,7 +77,8 @@ def test_every_command_runs(
         if "run.dir=runs/mine" in words and (folder / "runs" / "mine").exists():
             words = ["run.dir=runs/again" if word == "run.dir=runs/mine" else word for word in words]
         code, _, err = tagnet(*words, *small)
-        assert code == 0, (words, err)
+        # Two runs of one epoch may well lose a tag.
+        assert code == 0 or (code == 1 and "--gate" in words), (words, err)
         ran.append(words[0])
     assert {"train", "inspect", "predict", "evaluate"} <= set(ran)
     lines = [json.loads(line) for line in (folder / "tags.jsonl").read_text().splitlines()]

@@ -288,8 +288,6 @@ def test_settings_that_contradict_each_other() -> None:
         build(TrainConfig, changed("split", {**defaults()["split"], "val_fraction": 0.5, "test_fraction": 0.6}))
     with pytest.raises(ConfigError, match=r"split\.fold: expected 0 to 4, found 5"):
         build(TrainConfig, changed("split", {**read(CONF / "split/kfold.yaml"), "fold": 5}))
-    with pytest.raises(ConfigError, match=r"split\.file: expected null with split=kfold"):
-        build(TrainConfig, changed("split", {**read(CONF / "split/kfold.yaml"), "file": "ids.json"}))
     for pooling in ("cls", "max", "attention"):
         with pytest.raises(ConfigError, match=r"model\.pooling: expected mean with model\.head=label_attention"):
             build(TrainConfig, changed("model", {**defaults()["model"], "head": "label_attention", "pooling": pooling}))

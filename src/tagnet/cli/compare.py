@@ -1,11 +1,13 @@
-"""`tagnet compare`: what a sweep has found, on the terminal, as a page, and as an experiment to run."""
+"""`tagnet compare`: what a sweep has found, and the best of it to run; or finished runs, side by side."""
 
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
 from rich.console import Console
 from rich.text import Text
 
@@ -17,17 +19,63 @@ if TYPE_CHECKING:
     from tagnet.workflows.study_files import Sweep, Trial
 
 PAGE = "compare.html"
+NUMBERS = "compare.json"
 BEST = "best.yaml"
 
 
-def run(folder: Path, output: Path | None, *, everything: bool) -> None:
+def run(folders: Sequence[Path], output: Path | None, *, everything: bool, gate: bool) -> None:
     """Run the command.
 
     Raises:
-        SweepError: the folder holds no sweep, or one without trials, or a damaged file.
+        SweepError: the one folder holds no sweep, or one without trials, or a damaged file.
+        RunDirectoryError: one of several folders holds no finished run, or they cannot be compared.
+        Exit: with 1, when a tag has dropped and the gate is asked for.
     """
     require_extra("train", "compare")
+    if len(folders) == 1:
+        if gate:
+            raise ConfigError("--gate: expected two finished runs or more, found one folder")
+        _show_one(folders[0], output, everything=everything)
+    elif not _show_runs(folders, output, everything=everything, gate=gate):
+        raise typer.Exit(1)
+
+
+def _show_one(folder: Path, output: Path | None, *, everything: bool) -> None:
+    from tagnet.training.run_directory import FINISHED
+    from tagnet.workflows.crossval import is_crossval
+
+    if (folder / FINISHED).is_file() and not (folder / "sweep.json").is_file():
+        raise ConfigError(f"{folder}: expected a second run to compare this one with; its own report is report.html")
+    if is_crossval(folder):
+        from tagnet.cli.crossval import show_crossval
+
+        show_crossval(folder, result_console(), output=output)
+        return
     show_sweep(folder, result_console(), output=output, everything=everything)
+
+
+def _show_runs(folders: Sequence[Path], output: Path | None, *, everything: bool, gate: bool) -> bool:
+    """Print and write the comparison of runs; whether it passes the gate, or none was asked for."""
+    from tagnet.atomic import write_json
+    from tagnet.workflows.finished_run import read_finished_run
+    from tagnet.workflows.run_comparison import compare_runs
+    from tagnet.workflows.run_comparison_page import to_plain, write_comparison_page
+    from tagnet.workflows.run_comparison_tables import comparison_tables, gate_lines
+
+    console, messages = result_console(), message_console()
+    found = compare_runs([read_finished_run(folder) for folder in folders])
+    for warning in found.warnings:
+        messages.print(Text(f"warning: {warning}", style="yellow"), soft_wrap=True)
+    console.print(comparison_tables(found, console, everything=everything))
+    place = folders[-1] if output is None else output
+    write_comparison_page(place / PAGE, found)
+    write_json(place / NUMBERS, to_plain(found))
+    console.print(Text(f"page  {place / PAGE}"), soft_wrap=True)
+    if not gate:
+        return True
+    for line in gate_lines(found):
+        console.print(Text(f"gate  {line}", style="green" if found.passed else "bold red"), soft_wrap=True)
+    return found.passed
 
 
 def show_sweep(folder: Path, console: Console, *, output: Path | None = None, everything: bool = False) -> None:

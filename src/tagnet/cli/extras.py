@@ -13,7 +13,8 @@ _NEEDED = {
     "train": _TRAINING,
     "inspect": (*_NETWORK, *_DATA),
     "doctor": _TRAINING,
-    "compare": ("hydra", "yaml", "matplotlib", "jinja2"),
+    "compare": ("hydra", "yaml", "matplotlib", "jinja2", "pyarrow", "torch"),
+    "crossval": _TRAINING,
     "evaluate": _NETWORK,
     "predict": _NETWORK,
 }

@@ -85,16 +85,28 @@ def evaluate(
 
 @app.command()
 def compare(
-    folder: Annotated[Path, typer.Argument(help="The folder of a sweep, finished or not.")],
+    folders: Annotated[
+        list[Path],
+        typer.Argument(help="A sweep, a cross-validation, or two finished runs and more.", show_default=False),
+    ],
     output: Annotated[
-        Path | None, typer.Option(help="A folder for compare.html and best.yaml; default: the sweep's.")
+        Path | None, typer.Option(help="A folder for what is written; default: the sweep's, or the last run's.")
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="List all trials, not the best 20 alone.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="List all trials or tags, not 20 alone.")] = False,
+    gate: Annotated[bool, typer.Option("--gate", help="Exit with 1 when a tag drops below its interval.")] = False,
 ) -> None:
-    """Look at a sweep: its trials, which settings matter, and the best one as an experiment to run."""
+    """Look at a sweep and its best trial, or hold finished runs against the first of them, tag by tag."""
     from tagnet.cli.compare import run
 
-    run(folder, output, everything=everything)
+    run(folders, output, everything=everything, gate=gate)
+
+
+@app.command(context_settings=_HYDRA_GRAMMAR)
+def crossval(context: typer.Context) -> None:
+    """Train on every fold, with several seeds: settings as KEY=VALUE; see `tagnet crossval --help`."""
+    from tagnet.cli.crossval import run
+
+    run(context.args)
 
 
 @app.command()

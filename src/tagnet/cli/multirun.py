@@ -34,7 +34,7 @@ from tagnet.cli.compose import (
     parse,
     train_config,
 )
-from tagnet.cli.console import message_console, result_console, speak_to
+from tagnet.cli.console import message_console, speak_to
 from tagnet.cli.space_grammar import check_grid, check_space, read_space, values_of
 from tagnet.config import TrainConfig
 from tagnet.errors import ConfigError, HardwareError, MissingExtraError, SweepError, TagnetError, nearest
@@ -75,15 +75,19 @@ class Request:
     """`launcher.*`, `sweeper.*` and `space`, as Hydra takes them."""
 
 
-def run_many(overrides: Sequence[str]) -> None:
-    """Run a sweep, and show what it found.
+def run_many(overrides: Sequence[str], always: Sequence[str] = ALWAYS) -> Path:
+    """Run a sweep; the folder that it is in.
+
+    Args:
+        overrides: the command line.
+        always: settings of all trials that go before those.
 
     Raises:
         TagnetError: settings, space, launcher or machine do not allow it; nothing has been trained then.
     """
     request = read_request(overrides)
     _require_plugins(request)
-    fixed = tuple(text for text in (*ALWAYS, *request.fixed) if parse(text).key_or_group != "run.dir")
+    fixed = tuple(text for text in (*always, *request.fixed) if parse(text).key_or_group != "run.dir")
     base = train_config(*fixed, "run.dir=runs")
     _check_gpus(request, base)
     folder = Path(_given_dir(request.fixed) or Path("runs") / base.run.name / _now())
@@ -97,14 +101,10 @@ def run_many(overrides: Sequence[str]) -> None:
             _sweep_with_optuna(hydra, request, plan, base, fixed, folder)
         else:
             _sweep_grid(hydra, request, base, fixed, folder)
-
-    from tagnet.cli.compare import show_sweep
-
-    show_sweep(folder, result_console())
-    _refuse_nothing_found(folder)
+    return folder
 
 
-def _refuse_nothing_found(folder: Path) -> None:
+def refuse_nothing_found(folder: Path) -> None:
     """Say what is left to do, where that is something; raise where every trial has failed."""
     trials = read_trials(folder)
     running = [str(trial.number) for trial in trials if trial.state == "running"]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tagnet.config import DateSplitConfig, KFoldSplitConfig, SplitConfig
 from tagnet.data.sides import COURSE_FRACTIONS, Split, crossing_duplicates, split_quality, unseen_tags
-from tagnet.data.split_file import load_split_file, save_split
+from tagnet.data.split_file import GivenSplit, load_split_file, save_split
 from tagnet.data.stratify import stratify
 from tagnet.errors import ConfigError, SplitError
 from tagnet.records.corpus import Corpus
@@ -125,7 +125,8 @@ def make_split(corpus: Corpus, groups: NDArray[np.int64], config: SplitConfig, s
     Args:
         corpus: N prepared records.
         groups: (N,) the group of near-identical records that each belongs to; a group stays on one side.
-        config: drawn (iterative, by date, a fold), or `file`: given.
+        config: drawn (iterative, by date), given by `file`, or a fold, of all records or of the file's train and
+            validation.
         seed: of what is drawn.
 
     Returns:
@@ -136,12 +137,12 @@ def make_split(corpus: Corpus, groups: NDArray[np.int64], config: SplitConfig, s
         ConfigError: fractions and folds leave nothing to train on.
     """
     warnings: list[str] = []
-    if config.file is not None:
+    if isinstance(config, KFoldSplitConfig):
+        split, warnings = _fold_split(corpus, config, seed, groups)
+    elif config.file is not None:
         split, warnings = _given_split(corpus, config, config.file, seed, groups)
     elif isinstance(config, DateSplitConfig):
         split = date_split(corpus.records, config.val_fraction, config.test_fraction, groups)
-    elif isinstance(config, KFoldSplitConfig):
-        split = _fold_split(corpus.y_NK, config, seed, groups)
     else:
         fractions = (1 - config.val_fraction - config.test_fraction, config.val_fraction, config.test_fraction)
         split = iterative_split(corpus.y_NK, fractions, seed, groups)
@@ -153,7 +154,19 @@ def make_split(corpus: Corpus, groups: NDArray[np.int64], config: SplitConfig, s
     return split, warnings
 
 
-def _fold_split(y_NK: NDArray[np.uint8], config: KFoldSplitConfig, seed: int, groups: NDArray[np.int64]) -> Split:
+def _fold_split(
+    corpus: Corpus, config: KFoldSplitConfig, seed: int, groups: NDArray[np.int64]
+) -> tuple[Split, list[str]]:
+    warnings: list[str] = []
+    pool = np.arange(len(corpus.records))
+    if config.file is not None:
+        given = _read_split(corpus, config, config.file)
+        pool, warnings = np.sort(np.concatenate([given.split.train, given.split.val])), list(given.warnings)
+    fold = _fold_of(corpus.y_NK[pool], config, seed, groups[pool])
+    return Split(*(pool[side] for side in fold.sides().values())), warnings
+
+
+def _fold_of(y_NK: NDArray[np.uint8], config: KFoldSplitConfig, seed: int, groups: NDArray[np.int64]) -> Split:
     rest_share = 1 - 1 / config.folds
     if config.val_fraction >= rest_share:
         raise ConfigError(
@@ -171,8 +184,7 @@ def _fold_split(y_NK: NDArray[np.uint8], config: KFoldSplitConfig, seed: int, gr
 def _given_split(
     corpus: Corpus, config: SplitConfig, file: str, seed: int, groups: NDArray[np.int64]
 ) -> tuple[Split, list[str]]:
-    path = resolve_split_file(file)
-    given = load_split_file(path, config.key, corpus.records, corpus.dropped_ids, corpus.report.num_skipped)
+    path, given = resolve_split_file(file), _read_split(corpus, config, file)
     split, warnings = given.split, list(given.warnings)
     crossing = crossing_duplicates(groups, split)
     if crossing:
@@ -184,6 +196,11 @@ def _given_split(
     if not given.has_val:
         split = _draw_val(corpus, split, config, seed, groups)
     return split, warnings
+
+
+def _read_split(corpus: Corpus, config: SplitConfig, file: str) -> GivenSplit:
+    path = resolve_split_file(file)
+    return load_split_file(path, config.key, corpus.records, corpus.dropped_ids, corpus.report.num_skipped)
 
 
 def _draw_val(corpus: Corpus, split: Split, config: SplitConfig, seed: int, groups: NDArray[np.int64]) -> Split:

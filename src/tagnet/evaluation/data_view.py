@@ -228,12 +228,13 @@ def side_of_records(split: Split, num_records: int) -> list[str]:
 
 def split_source(split: SplitConfig, seed: int) -> str:
     """Where a split comes from, in words."""
+    file = f"file {split.file}" + (f", key {split.key}" if split.key else "")
+    if split.name == "kfold":
+        whole = "" if split.file is None else f" within train and validation of {file}"
+        return f"fold {split.fold} of {split.folds}, stratified{whole}, seed {seed}"
     if split.file is not None:
-        return f"file {split.file}" + (f", key {split.key}" if split.key else "")
-    if split.name == "date":
-        return "by date"
-    how = "iterative stratification" if split.name == "iterative" else f"fold {split.fold} of {split.folds}, stratified"
-    return f"{how}, seed {seed}"
+        return file
+    return "by date" if split.name == "date" else f"iterative stratification, seed {seed}"
 
 
 def _mean(values: Sequence[int]) -> float | None:

@@ -1,7 +1,5 @@
 "use strict";
-(() => {
-  const table = document.getElementById("tagtable");
-  if (!table) return;
+for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0];
   const heads = [...table.tHead.rows[0].cells];
   const valueOf = (row, column, text) => {
@@ -27,11 +25,12 @@
       body.append(...rows);
     });
   });
-  const filter = document.getElementById("filter");
-  if (filter) {
-    filter.addEventListener("input", () => {
-      const wanted = filter.value.trim().toLowerCase();
-      for (const row of body.rows) row.hidden = !row.cells[0].textContent.toLowerCase().includes(wanted);
-    });
-  }
-})();
+}
+const filter = document.getElementById("filter");
+const filtered = document.getElementById("tagtable");
+if (filter && filtered) {
+  filter.addEventListener("input", () => {
+    const wanted = filter.value.trim().toLowerCase();
+    for (const row of filtered.tBodies[0].rows) row.hidden = !row.cells[0].textContent.toLowerCase().includes(wanted);
+  });
+}

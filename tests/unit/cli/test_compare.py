@@ -49,7 +49,7 @@ def sweep_folder(tmp_path: Path, trials: list[Trial]) -> Path:
 def test_it_prints_the_trials_and_writes_the_page_and_the_best(
     sweep_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run(sweep_folder, None, everything=False)
+    run([sweep_folder], None, everything=False, gate=False)
     out = " ".join(capsys.readouterr().out.split())
     assert "trial 2 reaches val.map_micro 0.7000: 0.1000 better than the recipe as it was (trial 0, 0.6000)" in out
     assert "the disk is full" in out
@@ -64,14 +64,14 @@ def test_it_prints_the_trials_and_writes_the_page_and_the_best(
 
 def test_what_the_command_line_asked_for_stays_in_the_best(sweep_folder: Path) -> None:
     write_sweep(sweep_folder, replace(SWEEP, overrides=(*SWEEP.overrides, "evaluation.baselines=[prior]")))
-    run(sweep_folder, None, everything=False)
+    run([sweep_folder], None, everything=False, gate=False)
     best = train_config(f"experiment={sweep_folder / 'best.yaml'}")
     assert best.evaluation.baselines == ("prior",)
 
 
 def test_the_files_can_go_elsewhere(sweep_folder: Path, tmp_path: Path) -> None:
     before = sorted(sweep_folder.rglob("*"))
-    run(sweep_folder, tmp_path / "new" / "place", everything=True)
+    run([sweep_folder], tmp_path / "new" / "place", everything=True, gate=False)
     assert {path.name for path in (tmp_path / "new" / "place").iterdir()} == {"compare.html", "best.yaml"}
     assert sorted(sweep_folder.rglob("*")) == before
 
@@ -81,7 +81,7 @@ def test_a_sweep_that_has_just_begun(
 ) -> None:
     for trial in trials:
         write_trial(sweep_folder, replace(trial, state="running", value=None, tie_break=None))
-    run(sweep_folder, None, everything=False)
+    run([sweep_folder], None, everything=False, gate=False)
     out = capsys.readouterr().out
     assert "No trial is complete yet." in out
     assert "experiment=" not in out
@@ -93,7 +93,7 @@ def test_an_experiment_that_has_moved_costs_best_yaml_alone(
     sweep_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_sweep(sweep_folder, replace(SWEEP, overrides=("experiment=gone/away.yaml",)))
-    run(sweep_folder, None, everything=False)
+    run([sweep_folder], None, everything=False, gate=False)
     captured = capsys.readouterr()
     assert "warning: best.yaml is not written: experiment=gone/away.yaml" in captured.err
     assert "trial 2 reaches" in " ".join(captured.out.split())

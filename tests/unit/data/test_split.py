@@ -34,8 +34,8 @@ def iterative(file: Path | None = None, key: str | None = None, val: float = 0.1
     return IterativeSplitConfig(None if file is None else str(file), key, val, 0.8, 0.15, "iterative")
 
 
-def kfold(folds: int, fold: int, val: float = 0.15) -> KFoldSplitConfig:
-    return KFoldSplitConfig(None, None, val, 0.8, "kfold", folds, fold)
+def kfold(folds: int, fold: int, val: float = 0.15, file: Path | None = None) -> KFoldSplitConfig:
+    return KFoldSplitConfig(None if file is None else str(file), None, val, 0.8, "kfold", folds, fold)
 
 
 def date(file: Path | None = None) -> DateSplitConfig:
@@ -87,6 +87,17 @@ def test_folds_are_each_tested_once() -> None:
     assert all(len(split.val) == pytest.approx(9, abs=2) for split in tested)
     fold_N = stratified_folds(data.y_NK, 4, seed=5)
     np.testing.assert_array_equal(np.flatnonzero(fold_N == 2), tested[2].test)
+
+
+def test_folds_within_a_file_leave_its_test_records_alone(tmp_path: Path) -> None:
+    data, texts = corpus()
+    given = {"train": list(range(100, 140)), "val": list(range(140, 150)), "test": list(range(150, 160))}
+    path = write(tmp_path, given)
+    folds = [split_of(data, texts, kfold(3, fold, file=path), seed=0)[0] for fold in range(3)]
+    assert sorted(np.concatenate([split.test for split in folds]).tolist()) == list(range(50))
+    for split in folds:
+        assert sorted(np.concatenate(list(split.sides().values())).tolist()) == list(range(50))
+        assert len(split.val) == pytest.approx(0.15 * 50, abs=2)
 
 
 def test_folds_that_leave_nothing_to_train_on() -> None:

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tagnet.config import TrainConfig
+from tagnet.config import KFoldSplitConfig, TrainConfig
 from tagnet.data.prepare import Prepared
 from tagnet.data.sides import split_quality
-from tagnet.evaluation.data_view import view_data
+from tagnet.evaluation.data_view import split_source, view_data
 
 Make = Callable[..., tuple[Prepared, TrainConfig]]
 Rows = list[dict[str, Any]]
@@ -100,6 +100,9 @@ def test_a_drawn_split_says_how(make: Make) -> None:
     assert view_data(*make("run.seed=3")).split.source == "iterative stratification, seed 3"
     assert view_data(*make("split=date")).split.source == "by date"
     assert view_data(*make("split=kfold", "split.folds=4")).split.source == "fold 0 of 4, stratified, seed 0"
+    within = KFoldSplitConfig("ids.json", "B", 0.15, None, "kfold", 5, 2)
+    found = split_source(within, seed=3)
+    assert found == "fold 2 of 5, stratified within train and validation of file ids.json, key B, seed 3"
 
 
 def test_real_data(shared_data: Path, make: Make) -> None:
