@@ -27,8 +27,8 @@ class DataConfig:
     """Where the records come from and how they become text."""
 
     records: str
-    """`embedded`, `madewithml`, `hub:NAME[:SUBSET][:SPLIT]`, or the path of a JSON array, JSON Lines, CSV or Parquet
-    file or of a datasets folder."""
+    """`embedded`, `madewithml`, `goemotions`, `hub:NAME[:SUBSET][:SPLIT]`, or the path of a JSON array, JSON Lines, CSV
+    or Parquet file or of a datasets folder."""
     taxonomy: str | None
     """`embedded`, `madewithml`, or the path of a tags.json; null: tags are taken as they stand."""
     columns: Mapping[str, str]
@@ -100,7 +100,7 @@ def _check_fraction(key: str, value: float) -> None:
 @dataclass(frozen=True)
 class _SplitBase:
     file: str | None
-    """A file of ids, or `madewithml` for the published ones; null: the split is drawn."""
+    """A file of ids, or `madewithml` or `goemotions` for the published ones; null: the split is drawn."""
     key: str | None
     """Which of the splits in the file, where it holds several."""
     val_fraction: float

@@ -69,7 +69,7 @@ def doctor(context: typer.Context) -> None:
 @app.command()
 def evaluate(
     bundle: Bundle,
-    records: Annotated[str, typer.Option(help="Labelled records: a file, or embedded, or madewithml.")],
+    records: Annotated[str, typer.Option(help="Labelled records: a file, or embedded, madewithml or goemotions.")],
     split: Annotated[str | None, typer.Option(help="A split file; only the records of --side are measured.")] = None,
     key: Annotated[str | None, typer.Option(help="Which split in the file, where it holds several.")] = None,
     side: Annotated[str, typer.Option(help="train, val or test of the split file.")] = "test",

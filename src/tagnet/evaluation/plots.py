@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve
 
 from tagnet.evaluation import svg
+from tagnet.evaluation.calibration_view import SupportBand
 from tagnet.evaluation.intervals import Estimate
 from tagnet.evaluation.label_scores import averaged, count
 from tagnet.evaluation.per_tag import TagRow
@@ -177,6 +178,21 @@ def reliability(probs_NK: NDArray[np.floating], y_NK: NDArray[Any], confidence: 
     below.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     below.minorticks_off()
     return svg.to_svg(figure, "reliability", "Reliability diagram")
+
+
+@svg.styled
+def reliability_by_support(bands: Sequence[SupportBand]) -> str:
+    """A line a band: share that is right against mean calibrated probability; the band of all tags is left out."""
+    figure = svg.new_figure(330)
+    axes = figure.subplots()
+    svg.plain_axes(axes)
+    axes.plot([0, 1], [0, 1], color=svg.MUTED, linewidth=1, linestyle=(0, (3, 3)))
+    colours = (svg.WEAK, svg.FAIR, svg.GOOD, svg.ACCENT)
+    for band, colour in zip(bands[1:], colours, strict=False):
+        axes.plot(band.mean_B, band.share_B, "o-", color=colour, linewidth=1.2, ms=4, label=band.name)
+    axes.set(xlabel="predicted probability", ylabel="share that is right", xlim=(-0.01, 1.01), ylim=(-0.02, 1.02))
+    axes.legend(loc="upper left", handlelength=1.2)
+    return svg.to_svg(figure, "reliability-by-support", "Reliability by how common the tags are in training")
 
 
 @svg.styled

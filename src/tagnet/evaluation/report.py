@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from tagnet.atomic import write_text
 from tagnet.evaluation import data_plots, plots, svg
+from tagnet.evaluation.calibration_view import SupportBand, support_bands
 from tagnet.evaluation.excerpt import excerpt, rest
 from tagnet.evaluation.headline import headline
 from tagnet.evaluation.intervals import Estimate
@@ -47,6 +48,8 @@ def render_report(data: ReportData) -> str:
         files.joinpath(f"report.{kind}").read_text(encoding="utf-8") for kind in ("css", "js", "html")
     )
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    judged = data.judged
+    bands = support_bands(judged.uncalibrated_NK, judged.probs_NK, judged.y_NK, data.train_counts_K, data.tags)
     environment.filters |= {"score": _score, "chance": _chance, "excerpt": excerpt, "rest": rest, "most": _most}
     return environment.from_string(template).render(
         data=data,
@@ -54,6 +57,7 @@ def render_report(data: ReportData) -> str:
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         headline=headline(data),
+        bands=bands,
         headline_keys=HEADLINE_KEYS,
         names=METRIC_NAMES,
         hints=HINTS,
@@ -70,7 +74,7 @@ def render_report(data: ReportData) -> str:
             data.judged.y_NK,
             data.judged.accepted_NK,
         ),
-        plots={name: Markup(drawn) for name, drawn in _plots(data).items()},
+        plots={name: Markup(drawn) for name, drawn in _plots(data, bands).items()},
         threshold_plots={
             tag: Markup(drawn)
             for tag, drawn in plots.tag_thresholds(
@@ -108,7 +112,7 @@ HINTS = {
 }
 
 
-def _plots(data: ReportData) -> dict[str, str]:
+def _plots(data: ReportData, bands: Sequence[SupportBand]) -> dict[str, str]:
     judged, val, thresholds_K = data.judged, data.val, data.thresholds_K
     made = {
         "tag_f1": plots.tag_f1(data.rows, data.baseline_f1_K, data.judged_on),
@@ -121,6 +125,8 @@ def _plots(data: ReportData) -> dict[str, str]:
     }
     if data.baselines:
         made["models"] = plots.model_comparison({data.run_name: data.overall, **data.baselines})
+    if len(bands) > 1:
+        made["reliability_by_support"] = plots.reliability_by_support(bands)
     if data.curves:
         made["learning"] = plots.learning_curves(data.curves, data.best_step)
     if len(data.tags) > 1:

@@ -26,6 +26,8 @@ class SideData:
     probs_NK: NDArray[np.floating]
     y_NK: NDArray[Any]
     accepted_NK: NDArray[np.bool_]
+    uncalibrated_NK: NDArray[np.floating]
+    """The bare network's probabilities, σ(logit)."""
 
 
 @dataclass(frozen=True)

@@ -78,8 +78,8 @@ def load_records(
     """Read and check every row of a source.
 
     Args:
-        source: `embedded`, `madewithml`, `hub:NAME[:SUBSET][:SPLIT]`, or the path of a JSON array, JSON Lines, CSV or
-            Parquet file or a saved dataset; or rows at hand, such as a list of dictionaries or a dataset.
+        source: `embedded`, `madewithml`, `goemotions`, `hub:NAME[:SUBSET][:SPLIT]`, or the path of a JSON array, JSON
+            Lines, CSV or Parquet file or a saved dataset; or rows at hand, such as a list of dictionaries or a dataset.
         columns: our field name → the column's name in the file, for those that differ.
         on_invalid: `error`, or `skip`: rows that cannot be used end up in `LoadedRecords.skipped`.
         features: the fields that make the text.

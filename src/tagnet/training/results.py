@@ -157,6 +157,8 @@ def _side(prepared: Prepared, outcome: Outcome, side: Side) -> SideData:
         probs_NK=outcome.model[side].probs_NK,
         y_NK=prepared.corpus.y_NK[index_N],
         accepted_NK=outcome.model[side].accepted_NK,
+        # By tanh: e^x would overflow.
+        uncalibrated_NK=0.5 + 0.5 * np.tanh(0.5 * outcome.logits[side].astype(np.float64)),
     )
 
 

@@ -88,7 +88,7 @@ def make_report(
     result = bootstrap(probs_NK, y_NK, accepted_NK, samples=60, confidence=0.95, seed=0, at_k=[1, 3])
     other = bootstrap(other_NK, y_NK, other_accepted_NK, samples=60, confidence=0.95, seed=0, at_k=[1, 3])
     difference = paired_bootstrap(result, other)
-    side = SideData(list(range(N)), [texts] * N, probs_NK, y_NK, accepted_NK)
+    side = SideData(list(range(N)), [texts] * N, probs_NK, y_NK, accepted_NK, probs_NK**2)
     named = {"tfidf_svm": other.overall} if with_baselines else {}
     return ReportData(
         run_name="a run",

@@ -10,7 +10,8 @@ import pytest
 
 from tagnet.errors import DataError
 from tagnet.records import sources
-from tagnet.records.sources import fetch, resolve_records, resolve_split_file, resolve_taxonomy
+from tagnet.records.fetch import fetch
+from tagnet.records.sources import resolve_records, resolve_split_file, resolve_taxonomy
 
 CONTENT = b'[{"id": 1}]'
 
