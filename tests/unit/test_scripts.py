@@ -92,19 +92,19 @@ def test_quickstart_fails_when_training_does(installed: Path) -> None:
 def test_the_default_leaves_the_slow_tests_out(installed: Path, tmp_path: Path) -> None:
     answer = _run(tmp_path, installed / "scripts" / "test", "-k", "split")
     assert answer.returncode == 0, answer.stderr
-    assert answer.stdout.splitlines()[-1] == "python threads=1 -m pytest -n 2 -m not slow -k split"
+    assert answer.stdout.splitlines()[-1] == "python threads=1 -m pytest -n 2 --dist worksteal -m not slow -k split"
 
 
 def test_ci_runs_all_but_the_long_tests(installed: Path, tmp_path: Path) -> None:
     answer = _run(tmp_path, "bash", installed / ".ci" / "run")
     assert answer.returncode == 0, answer.stderr
-    assert answer.stdout.splitlines()[-1] == "python threads=1 -m pytest -n 2 -m not long"
+    assert answer.stdout.splitlines()[-1] == "python threads=1 -m pytest -n 2 --dist worksteal -m not long"
 
 
 def test_all_tests_can_be_asked_for(installed: Path, tmp_path: Path) -> None:
     answer = _run(tmp_path, installed / "scripts" / "test", "--long")
     assert answer.returncode == 0, answer.stderr
-    assert answer.stdout.splitlines()[-1] == "python threads=1 -m pytest -n 2 -m "
+    assert answer.stdout.splitlines()[-1] == "python threads=1 -m pytest -n 2 --dist worksteal -m "
 
 
 @pytest.mark.parametrize("part", ["-m ruff check", "-m ruff format --check", "-m mypy", "-m pytest"])
