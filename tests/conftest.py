@@ -21,6 +21,31 @@ hypothesis.settings.load_profile("tagnet")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 
+_AT_START = dict(os.environ)
+_LEFT_BEHIND = (
+    "MASTER_ADDR",
+    "MASTER_PORT",
+    "NODE_RANK",
+    "LOCAL_RANK",
+    "WORLD_SIZE",
+    "TAGNET_RUN_DIR",
+    "WANDB_SERVICE",
+)
+
+
+@pytest.fixture(autouse=True)
+def _environment_as_it_was() -> None:
+    """Lightning and wandb, run in this process, leave variables that the processes of later tests would obey.
+
+    They would meet at the port of a run that is over, or all be first of their machine.
+    """
+    for name in _LEFT_BEHIND:
+        if name in _AT_START:
+            os.environ[name] = _AT_START[name]
+        else:
+            os.environ.pop(name, None)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> Iterator[None]:
     """Tiny networks gain nothing from threads, and lose much where other processes want the same cores."""
