@@ -185,7 +185,7 @@ def test_a_learning_rate_that_is_not_a_positive_number(fails: Callable[..., str]
         ("++optim.lrr=1e-4", "optim.lr"),
         ("los=focal", "loss"),
         ("loss=focall", "focal"),
-        ("experiment=madewithml_d", "madewithml_b"),
+        ("experiment=madewithm_b", "madewithml_b"),
         ("lables.min_count=3", "labels.min_count"),
         ("data.on_invalid=skp", "skip"),
         ("evaluation.baselines=[tfidf_logrg]", "tfidf_logreg"),
