@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import PurePath
 
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from tagnet.data.prepare import Prepared
-from tagnet.evaluation import data_plots, record_plots, svg
+from tagnet.evaluation import data_plots, page, record_plots, svg
 from tagnet.evaluation.data_view import FEW_RECORDS, DataView, side_of_records
 from tagnet.evaluation.excerpt import excerpt, rest
 from tagnet.evaluation.table_parts import percent
@@ -42,28 +38,22 @@ def render_page(
         tag: one tag to look at closely; None leaves it out.
         overrides: the settings that were given, to be shown.
     """
-    files = resources.files("tagnet.evaluation")
-    style, script, template = (
-        files.joinpath(name).read_text(encoding="utf-8") for name in ("report.css", "report.js", "data_page.html")
-    )
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"percent": percent, "number": _number, "excerpt": excerpt, "rest": rest}
-    page = environment.from_string(template).render(
+    rendered = page.render(
+        "tagnet.evaluation",
+        "data_page.html",
+        {"percent": percent, "number": _number, "excerpt": excerpt, "rest": rest},
         view=view,
         name=PurePath(view.source).name or view.source,
         tokens=tokens,
         one=tag,
         overrides=overrides,
-        style=Markup(style),
-        script=Markup(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         plots={name: Markup(drawn) for name, drawn in _plots(prepared, view, tokens).items()},
         fates=_fates(view),
         few=FEW_RECORDS,
         listed=MOST_LISTED,
         most_tags=svg.MOST_TAGS,
     )
-    return page.encode("utf-8", "replace").decode("utf-8")
+    return rendered.encode("utf-8", "replace").decode("utf-8")
 
 
 def _plots(prepared: Prepared, view: DataView, tokens: TokenView | None) -> dict[str, str]:

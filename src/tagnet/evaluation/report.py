@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from tagnet.atomic import write_text
-from tagnet.evaluation import data_plots, plots, svg
+from tagnet.evaluation import data_plots, page, plots, svg
 from tagnet.evaluation.calibration_view import SupportBand, support_bands
 from tagnet.evaluation.excerpt import excerpt, rest
 from tagnet.evaluation.headline import headline
@@ -43,19 +39,13 @@ def write_report(path: Path, data: ReportData) -> None:
 
 def render_report(data: ReportData) -> str:
     """The report as HTML."""
-    files = resources.files("tagnet.evaluation")
-    style, script, template = (
-        files.joinpath(f"report.{kind}").read_text(encoding="utf-8") for kind in ("css", "js", "html")
-    )
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     judged = data.judged
     bands = support_bands(judged.uncalibrated_NK, judged.probs_NK, judged.y_NK, data.train_counts_K, data.tags)
-    environment.filters |= {"score": _score, "chance": _chance, "excerpt": excerpt, "rest": rest, "most": _most}
-    return environment.from_string(template).render(
+    return page.render(
+        "tagnet.evaluation",
+        "report.html",
+        {"score": _score, "chance": _chance, "excerpt": excerpt, "rest": rest, "most": _most},
         data=data,
-        style=Markup(style),
-        script=Markup(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         headline=headline(data),
         bands=bands,
         headline_keys=HEADLINE_KEYS,

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from tagnet.atomic import write_text
-from tagnet.evaluation import svg
+from tagnet.evaluation import page, svg
 from tagnet.evaluation.metrics import HEADLINE_KEYS
 from tagnet.evaluation.tables import NAMES
 from tagnet.evaluation.tag_differences import TagDifference
@@ -34,9 +30,10 @@ def write_comparison_page(path: Path, found: RunComparison) -> None:
 
 def render_comparison_page(found: RunComparison) -> str:
     """The page as HTML. What comes from runs is escaped, and the page may load nothing."""
-    style, script = (_read("tagnet.evaluation", f"report.{kind}") for kind in ("css", "js"))
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(_read("tagnet.workflows", "run_comparison_page.html")).render(
+    return page.render(
+        "tagnet.workflows",
+        "run_comparison_page.html",
+        {},
         found=found,
         runs={found.first: found.overall, **{each.name: each.overall for each in found.challengers}},
         keys=HEADLINE_KEYS,
@@ -46,9 +43,6 @@ def render_comparison_page(found: RunComparison) -> str:
         plots={
             each.name: Markup(tag_forest(each.tags, f"forest{number}")) for number, each in enumerate(found.challengers)
         },
-        style=Markup(style),
-        script=Markup(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
 
 
@@ -111,7 +105,3 @@ def tag_forest(tags: Sequence[TagDifference], name: str) -> str:
     axes.set_ylim(-0.7, len(shown) - 0.3)
     axes.set_xlabel("difference in F1")
     return svg.to_svg(figure, name, "Difference in F1 of every tag, with its interval")
-
-
-def _read(package: str, name: str) -> str:
-    return resources.files(package).joinpath(name).read_text(encoding="utf-8")

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import math
 import shlex
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from tagnet.atomic import write_text
+from tagnet.evaluation import page
 from tagnet.evaluation.table_parts import duration
 from tagnet.workflows import study_plots
 from tagnet.workflows.importance import is_number
@@ -37,11 +34,11 @@ def render_page(view: StudyView, name: str, best: Path | None = None) -> str:
         name: of the sweep.
         best: the experiment file of the best trial, to be named; None: there is none.
     """
-    style, script = (_read("tagnet.evaluation", f"report.{kind}") for kind in ("css", "js"))
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"duration": duration, "value": value_text, "score": _score, "sortable": _sortable}
     gain = view.gain
-    return environment.from_string(_read("tagnet.workflows", "study_page.html")).render(
+    return page.render(
+        "tagnet.workflows",
+        "study_page.html",
+        {"duration": duration, "value": value_text, "score": _score, "sortable": _sortable},
         view=view,
         sweep=view.sweep,
         name=name,
@@ -55,14 +52,7 @@ def render_page(view: StudyView, name: str, best: Path | None = None) -> str:
         plots={key: Markup(drawn) for key, drawn in _plots(view).items()},
         most_settings=study_plots.MOST_SETTINGS,
         better="more is better" if sign(view.sweep) > 0 else "less is better",
-        style=Markup(style),
-        script=Markup(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
-
-
-def _read(package: str, name: str) -> str:
-    return resources.files(package).joinpath(name).read_text(encoding="utf-8")
 
 
 def _plots(view: StudyView) -> dict[str, str]:
