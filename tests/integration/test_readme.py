@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tagnet.cli.crossval import split_arguments
-from tagnet.cli.multirun import read_request
+from tagnet.cli.sweep_request import read_request
 
 Tagnet = Callable[..., tuple[int, str, str]]
 SMALL = (

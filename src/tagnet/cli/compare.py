@@ -44,7 +44,7 @@ def _show_one(folder: Path, output: Path | None, *, everything: bool) -> None:
     from tagnet.training.run_directory import FINISHED
     from tagnet.workflows.crossval import is_crossval
 
-    if (folder / FINISHED).is_file() and not (folder / "sweep.json").is_file():
+    if (folder / FINISHED).is_file():
         raise ConfigError(f"{folder}: expected a second run to compare this one with; its own report is report.html")
     if is_crossval(folder):
         from tagnet.cli.crossval import show_crossval

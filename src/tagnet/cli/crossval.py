@@ -42,7 +42,7 @@ def run(arguments: Sequence[str]) -> None:
     require_extra("train", "crossval")
     overrides, folds, seeds = split_arguments(arguments)
     # Imported here, not above: Hydra and Lightning take seconds, and `--help` must not.
-    from tagnet.cli.multirun import refuse_nothing_found, run_many
+    from tagnet.cli.multirun import run_many, say_what_is_left
 
     for text in overrides:
         key = text.lstrip("+~").partition("=")[0]
@@ -53,7 +53,7 @@ def run(arguments: Sequence[str]) -> None:
     swept = [f"run.seed={_values(seeds)}", f"split.fold={_values(folds)}"]
     always = ("split=kfold", f"split.folds={folds}")
     folder = run_many([*overrides, *swept], always)
-    refuse_nothing_found(folder)
+    say_what_is_left(folder)
     show_crossval(folder, result_console())
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from importlib.util import find_spec
@@ -17,7 +16,6 @@ from typing import Any
 from hydra import initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -27,17 +25,16 @@ from tagnet.cli import optuna_sweeper
 from tagnet.cli.compose import (
     CONFIG_MODULE,
     VERSION_BASE,
-    check_overrides,
     config_groups,
     hydra_to_itself,
-    launch_groups,
     parse,
     train_config,
 )
 from tagnet.cli.console import message_console, speak_to
 from tagnet.cli.space_grammar import check_grid, check_space, read_space, values_of
+from tagnet.cli.sweep_request import Request, check_gpus, given_dir, read_request, require_plugins
 from tagnet.config import TrainConfig
-from tagnet.errors import ConfigError, HardwareError, MissingExtraError, SweepError, TagnetError, nearest
+from tagnet.errors import ConfigError, SweepError, TagnetError, nearest
 from tagnet.strict_build import build, to_plain
 from tagnet.training.objective import direction, tie_break_metric
 from tagnet.training.recipe import check_launchable
@@ -45,34 +42,8 @@ from tagnet.workflows.orphans import die_with_parent
 from tagnet.workflows.space import Choice, Dimension, Proposal, default_point, describe, plain_value, quoted
 from tagnet.workflows.study_files import ALWAYS, SWEEP_FILE, Sweep, read_sweep, read_trials, write_sweep
 
-_PLUGINS = {
-    "joblib": ("hydra_plugins.hydra_joblib_launcher", "sweep"),
-    "submitit_local": ("hydra_plugins.hydra_submitit_launcher", "sweep"),
-    "slurm": ("hydra_plugins.hydra_submitit_launcher", "sweep"),
-    "ray": ("hydra_plugins.hydra_ray_launcher", "ray"),
-}
 _ON_ONE_MACHINE = ("local", "joblib")
-_ALIKE = {
-    "run.dir": "it is the folder of the whole sweep",
-    "run.test": "test records are not looked at while settings are chosen",
-    "trainer.monitor": "trials are compared by one metric",
-}
-
 logger = logging.getLogger("tagnet")
-
-
-@dataclass(frozen=True)
-class Request:
-    """What the command line asks for, taken apart."""
-
-    launcher: str
-    sweeper: str
-    fixed: tuple[str, ...]
-    """Settings with one value, as given."""
-    swept: tuple[Override, ...]
-    """Settings with several."""
-    launch: tuple[str, ...]
-    """`launcher.*`, `sweeper.*` and `space`, as Hydra takes them."""
 
 
 def run_many(overrides: Sequence[str], always: Sequence[str] = ALWAYS) -> Path:
@@ -86,11 +57,11 @@ def run_many(overrides: Sequence[str], always: Sequence[str] = ALWAYS) -> Path:
         TagnetError: settings, space, launcher or machine do not allow it; nothing has been trained then.
     """
     request = read_request(overrides)
-    _require_plugins(request)
+    require_plugins(request)
     fixed = tuple(text for text in (*always, *request.fixed) if parse(text).key_or_group != "run.dir")
     base = train_config(*fixed, "run.dir=runs")
-    _check_gpus(request, base)
-    folder = Path(_given_dir(request.fixed) or Path("runs") / base.run.name / _now())
+    check_gpus(request, base)
+    folder = Path(given_dir(request.fixed) or Path("runs") / base.run.name / _now())
     messages = message_console()
     speak_to(messages)
     # A Ray of one's own asks for no password; Ray would leave one in the home directory.
@@ -104,8 +75,12 @@ def run_many(overrides: Sequence[str], always: Sequence[str] = ALWAYS) -> Path:
     return folder
 
 
-def refuse_nothing_found(folder: Path) -> None:
-    """Say what is left to do, where that is something; raise where every trial has failed."""
+def say_what_is_left(folder: Path) -> None:
+    """Warn of trials that have not ended.
+
+    Raises:
+        SweepError: every trial has failed.
+    """
     trials = read_trials(folder)
     running = [str(trial.number) for trial in trials if trial.state == "running"]
     if running:
@@ -115,7 +90,7 @@ def refuse_nothing_found(folder: Path) -> None:
             folder,
         )
     failed = [trial for trial in trials if trial.state == "failed"]
-    if len(failed) == len(trials):
+    if failed and len(failed) == len(trials):
         raise SweepError(f"{folder}: all {len(failed)} trials failed, the first of them with: {failed[0].reason}")
 
 
@@ -228,58 +203,6 @@ def _worker(
     work(Path(folder), sweep, space, settings, _start_job(launcher))
 
 
-def read_request(overrides: Sequence[str]) -> Request:
-    """Take a command line apart, and check every word that is not a training's setting.
-
-    Raises:
-        ConfigError: a launcher, sweeper or space is unknown, or belongs to another sweeper; a key is given twice, or
-            is one that trials cannot differ in.
-
-    >>> request = read_request(["launcher=joblib", "launcher.n_jobs=2", "loss=bce,focal", "optim.lr=1e-4"])
-    >>> request.launcher, request.fixed, [o.key_or_group for o in request.swept], request.launch
-    ('joblib', ('optim.lr=1e-4',), ['loss'], ('launcher=joblib', '++hydra.launcher.n_jobs=2'))
-    """
-    groups = launch_groups()
-    chosen = {"launcher": "local", "sweeper": "grid"}
-    fixed, swept, launch = [], [], []
-    for text in overrides:
-        override = parse(text)
-        key = override.key_or_group
-        head, _, rest = key.partition(".")
-        if override.is_delete():
-            raise ConfigError(f"{text}: settings cannot be deleted; give the key another value, such as null")
-        if head in groups and override.is_sweep_override():
-            raise ConfigError(f"{text}: expected one value, found several; only a training's settings are swept")
-        if key in groups:
-            option = str(override.value())
-            if option not in groups[key]:
-                raise ConfigError(
-                    f"{key}={option}: expected one of {', '.join(groups[key])}{nearest(option, groups[key])}"
-                )
-            chosen[key] = option
-            launch.append(f"{key}={option}")
-        elif head == "space":
-            raise ConfigError(f"{text}: give what is searched by its own key: {rest}=A,B or {rest}=interval(A,B)")
-        elif head in groups:
-            launch.append(f"++hydra.{head}.{rest}={override.get_value_element_as_str()}")
-        elif override.is_sweep_override():
-            if key in _ALIKE:
-                raise ConfigError(f"{text}: expected one value, found several; {_ALIKE[key]}")
-            if key == "experiment" and ".y" in text:
-                raise ConfigError(f"{text}: expected one file, found several; give each a sweep of its own")
-            swept.append(override)
-        else:
-            fixed.append(text)
-    keys = [override.key_or_group for override in swept]
-    twice = [key for key in keys if keys.count(key) > 1 or key in {parse(text).key_or_group for text in fixed}]
-    if twice:
-        raise ConfigError(f"{twice[0]}: expected its values once, found it given again; which of the two is meant?")
-    if chosen["sweeper"] != "optuna" and "space" in chosen:
-        raise ConfigError(f"space={chosen['space']}: a search space needs sweeper=optuna, found sweeper=grid")
-    check_overrides([text.lstrip("+") for text in fixed])
-    return Request(chosen["launcher"], chosen["sweeper"], tuple(fixed), tuple(swept), tuple(launch))
-
-
 def _hydra_overrides(request: Request, folder: Path, *, with_swept: bool = True) -> list[str]:
     swept = [str(each.input_line) for each in request.swept] if with_swept and request.sweeper == "grid" else []
     marked = [text if parse(text).key_or_group in config_groups() else f"++{text.lstrip('+')}" for text in swept]
@@ -311,50 +234,8 @@ def _flat(config: TrainConfig) -> dict[str, Any]:
     return flat
 
 
-def _given_dir(fixed: Sequence[str]) -> str | None:
-    found = [parse(text).value() for text in fixed if parse(text).key_or_group == "run.dir"]
-    return None if not found or found[-1] is None else str(found[-1])
-
-
 def _now() -> str:
     return datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-
-
-def _check_gpus(request: Request, base: TrainConfig) -> None:
-    """Refuse trials at the same time of which each would take all GPUs.
-
-    Raises:
-        ConfigError: it names the two settings that contradict each other.
-    """
-    if request.launcher == "joblib" and base.trainer.strategy != "single" and base.trainer.accelerator != "cpu":
-        raise ConfigError(
-            f"launcher=joblib: expected trainer.strategy=single, as each trial takes one GPU, found "
-            f"{base.trainer.strategy}; with trials of several GPUs each, launcher=local or launcher=slurm"
-        )
-
-
-def _require_plugins(request: Request) -> None:
-    """Raise where what a launcher or sweeper needs is missing.
-
-    Raises:
-        MissingExtraError: packages; it names the extra that brings them.
-        HardwareError: Slurm.
-    """
-    needed = [_PLUGINS[request.launcher]] if request.launcher in _PLUGINS else []
-    if request.sweeper == "optuna":
-        needed.append(("optuna", "sweep"))
-    for package, extra in needed:
-        parent = package.partition(".")[0]
-        if find_spec(parent) is None or find_spec(package) is None:
-            raise MissingExtraError(
-                f"tagnet train -m launcher={request.launcher} sweeper={request.sweeper} needs a package that is not "
-                f"installed: {package}.\nInstall it with: pip install 'tagnet[{extra}]'"
-            )
-    if request.launcher == "slurm" and shutil.which("srun") is None:
-        raise HardwareError(
-            "launcher=slurm: expected a machine from which Slurm takes jobs, found no srun on the PATH; "
-            "launcher=submitit_local rehearses it here"
-        )
 
 
 @contextmanager

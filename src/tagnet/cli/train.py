@@ -49,11 +49,11 @@ def run(arguments: Sequence[str]) -> None:
         raise ConfigError("--cfg job: it shows the settings of a single run; leave out -m, and give one value a key")
     if many:
         from tagnet.cli.compare import show_sweep
-        from tagnet.cli.multirun import refuse_nothing_found, run_many
+        from tagnet.cli.multirun import run_many, say_what_is_left
 
         folder = run_many(overrides)
         show_sweep(folder, result_console())
-        refuse_nothing_found(folder)
+        say_what_is_left(folder)
         return
     if show:
         plain = compose_plain(overrides)

@@ -96,9 +96,23 @@ def bootstrap(
     none to speak of, and a tag with a handful of positives one that is too narrow: a bootstrap cannot see what the
     records do not show.
     """
+    drawn = draws(probs_NK, y_NK, accepted_NK, samples=samples, seed=seed, at_k=at_k)
+    return summarize(probs_NK, y_NK, accepted_NK, drawn, confidence=confidence, seed=seed, at_k=at_k)
+
+
+def summarize(
+    probs_NK: NDArray[np.floating],
+    y_NK: NDArray[Any],
+    accepted_NK: NDArray[np.bool_],
+    drawn: Draws,
+    *,
+    confidence: float,
+    seed: int,
+    at_k: Sequence[int],
+) -> BootstrapResult:
+    """The second half of `bootstrap`, for whoever needs the draws themselves, too; `seed` is theirs."""
     check_predictions(probs_NK, y_NK, accepted_NK)
     values = overall_metrics(probs_NK, y_NK, accepted_NK, at_k)
-    drawn = draws(probs_NK, y_NK, accepted_NK, samples=samples, seed=seed, at_k=at_k)
     overall_draws = {
         name: _centred(value, drawn.overall[name]) if name in BIASED else drawn.overall[name]
         for name, value in values.items()

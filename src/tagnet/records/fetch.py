@@ -20,7 +20,28 @@ def cache_folder(name: str) -> Path:
     return (Path(root) if root else Path.home() / ".cache") / "tagnet" / name
 
 
-def fetched(address: str, sha256: str, path: Path) -> Path:
+def public_file(name: str, address: str, sha256: str, cache: str) -> Path:
+    """A file of a public data set: in the folder that TAGNET_DATA names, or fetched once from its address.
+
+    Args:
+        name: its path in that folder.
+        address: where it is public.
+        sha256: of its content there.
+        cache: the folder of the cache for it.
+
+    Raises:
+        DataError: it is not in that folder; or as `fetch`.
+    """
+    folder = os.environ.get("TAGNET_DATA")
+    if not folder:
+        return _fetched(address, sha256, cache_folder(cache) / Path(name).name)
+    path = Path(folder).expanduser() / name
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; TAGNET_DATA names the folder where {name} should be")
+    return path
+
+
+def _fetched(address: str, sha256: str, path: Path) -> Path:
     """A file in the cache; it is fetched where it is not there whole.
 
     Raises:

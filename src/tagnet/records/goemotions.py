@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 
 from tagnet.atomic import write_json, write_text
 from tagnet.errors import DataError, RecordError, RunDirectoryError
-from tagnet.records.fetch import cache_folder, fetched
+from tagnet.records.fetch import cache_folder, public_file
 
 GOEMOTIONS = "goemotions"
 EMOTIONS = (
@@ -50,7 +49,10 @@ def goemotions_split() -> Path:
 
 def _converted() -> Path:
     """The folder of both; its name follows from the files that they were made of."""
-    paths = {side: _source(file) for side, file in _SIDES.items()}
+    paths = {
+        side: public_file(f"{GOEMOTIONS}/{name}.tsv", f"{_ADDRESS}{name}.tsv", _SHA256[name], GOEMOTIONS)
+        for side, name in _SIDES.items()
+    }
     try:
         contents = {side: path.read_bytes() for side, path in paths.items()}
     except OSError as error:
@@ -69,16 +71,6 @@ def _converted() -> Path:
             f"{folder}: the cache cannot be written ({fault.__cause__}); set XDG_CACHE_HOME to another folder"
         ) from fault
     return folder
-
-
-def _source(name: str) -> Path:
-    file, folder = f"{name}.tsv", os.environ.get("TAGNET_DATA")
-    if not folder:
-        return fetched(_ADDRESS + file, _SHA256[name], cache_folder(GOEMOTIONS) / file)
-    path = Path(folder).expanduser() / GOEMOTIONS / file
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; TAGNET_DATA names the folder with goemotions/{file} in it")
-    return path
 
 
 def _rows(path: Path, content: bytes) -> list[dict[str, object]]:

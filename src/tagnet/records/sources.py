@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from importlib.resources import files
 from pathlib import Path
 
 from tagnet.errors import DataError, nearest
-from tagnet.records.fetch import cache_folder, fetched
+from tagnet.records.fetch import public_file
 from tagnet.records.goemotions import GOEMOTIONS, goemotions_records, goemotions_split
 from tagnet.records.json_files import check_is_file
 
@@ -88,10 +87,4 @@ def _embedded(file: str) -> Path:
 
 
 def _madewithml(file: str) -> Path:
-    folder = os.environ.get("TAGNET_DATA")
-    if folder:
-        path = Path(folder).expanduser() / file
-        if not path.is_file():
-            raise DataError(f"{path}: no such file; TAGNET_DATA names the folder where MadeWithML's {file} should be")
-        return path
-    return fetched(_MADEWITHML_ADDRESS + file, _MADEWITHML_SHA256[file], cache_folder(MADEWITHML) / file)
+    return public_file(file, _MADEWITHML_ADDRESS + file, _MADEWITHML_SHA256[file], MADEWITHML)

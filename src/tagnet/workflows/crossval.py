@@ -30,7 +30,7 @@ from tagnet.evaluation.intervals import Estimate
 from tagnet.evaluation.label_scores import count, per_tag
 from tagnet.evaluation.repeats import mean_of_repeats
 from tagnet.workflows.finished_run import FinishedRun, read_finished_run
-from tagnet.workflows.study_files import read_sweep, read_trials, run_folder
+from tagnet.workflows.study_files import SWEEP_FILE, read_sweep, read_trials, run_folder
 
 FOLD, SEED = "split.fold", "run.seed"
 OUT_OF_FOLD = "out_of_fold.parquet"
@@ -86,7 +86,7 @@ class Crossval:
 
 def is_crossval(folder: Path) -> bool:
     """Whether a sweep's folder holds a cross-validation."""
-    return (folder / "sweep.json").is_file() and set(read_sweep(folder).space) == {FOLD, SEED}
+    return (folder / SWEEP_FILE).is_file() and set(read_sweep(folder).space) == {FOLD, SEED}
 
 
 def read_crossval(folder: Path) -> Crossval:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from tagnet.bundle import read_bundle
 from tagnet.calibration.rule import DecisionRule
+from tagnet.config import EvaluationConfig
 from tagnet.errors import RunDirectoryError
 
 
@@ -30,8 +31,8 @@ class FinishedRun:
     config: Mapping[str, Any]
     """The resolved settings, as config.yaml has them."""
     rule: DecisionRule
-    train_counts: Mapping[str, int]
-    """Tag → training records that bear it."""
+    evaluation: EvaluationConfig
+    """How it was measured."""
     ids: tuple[str, ...]
     logits_NK: NDArray[np.float32]
     y_NK: NDArray[np.uint8]
@@ -86,7 +87,7 @@ def read_finished_run(folder: Path, side: Literal["val", "test"] = "test") -> Fi
     bundle = read_bundle(folder / "bundle")
     if tuple(bundle.tags) != tags:
         raise RunDirectoryError(f"{path}: expected the tags of {folder / 'bundle'}, found others")
-    return FinishedRun(folder, side, config, bundle.rule, bundle.train_counts, ids, logits_NK, y_NK)
+    return FinishedRun(folder, side, config, bundle.rule, bundle.evaluation, ids, logits_NK, y_NK)
 
 
 def _rows(column: pa.ChunkedArray, num_tags: int) -> NDArray[Any]:

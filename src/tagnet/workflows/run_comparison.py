@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tagnet.config import EvaluationConfig
 from tagnet.errors import RunDirectoryError
-from tagnet.evaluation.intervals import BootstrapResult, Draws, Estimate, bootstrap, draws, paired_bootstrap
+from tagnet.evaluation.intervals import BootstrapResult, Draws, Estimate, draws, paired_bootstrap, summarize
 from tagnet.evaluation.tag_differences import TagDifference, tag_differences
 from tagnet.training.run_directory import flatten
 from tagnet.workflows.finished_run import FinishedRun
@@ -85,23 +86,19 @@ class _Measured:
     drawn: Draws
 
 
-def compare_runs(runs: Sequence[FinishedRun], *, samples: int = 1000, confidence: float = 0.95) -> RunComparison:
+def compare_runs(runs: Sequence[FinishedRun]) -> RunComparison:
     """Hold runs against the first of them, by a paired bootstrap over the test records that all have.
 
     Args:
-        runs: at least two.
-        samples: resamples of the records.
-        confidence: coverage of the intervals.
+        runs: at least two; resamples and confidence are those of the first.
 
     Raises:
         RunDirectoryError: the runs have no test record or no tag in common, or disagree on a record's tags.
     """
     ids, tags, warnings = _in_common(runs)
-    names = _names(runs)
+    names, settings = _names(runs), runs[0].evaluation
     y_NK = _labels(runs, names, ids, tags)
-    measured = [
-        _measure(run, name, ids, tags, y_NK, samples, confidence) for run, name in zip(runs, names, strict=True)
-    ]
+    measured = [_measure(run, name, ids, tags, y_NK, settings) for run, name in zip(runs, names, strict=True)]
     first = measured[0]
     return RunComparison(
         first=first.name,
@@ -110,8 +107,8 @@ def compare_runs(runs: Sequence[FinishedRun], *, samples: int = 1000, confidence
         feature_gains=tuple(_feature_gains(measured, tags, y_NK)),
         num_records=len(ids),
         tags=tags,
-        confidence=confidence,
-        samples=samples,
+        confidence=settings.confidence,
+        samples=settings.bootstrap_samples,
         warnings=tuple(warnings),
     )
 
@@ -172,13 +169,12 @@ def _measure(
     ids: Sequence[str],
     tags: Sequence[str],
     y_NK: NDArray[np.uint8],
-    samples: int,
-    confidence: float,
+    settings: EvaluationConfig,
 ) -> _Measured:
     probs_NK, accepted_NK = _cut(run, run.probs_NK, ids, tags), _cut(run, run.accepted_NK, ids, tags)
-    at_k = (1, 3, 5)
-    result = bootstrap(probs_NK, y_NK, accepted_NK, samples=samples, confidence=confidence, seed=0, at_k=at_k)
-    drawn = draws(probs_NK, y_NK, accepted_NK, samples=samples, seed=0, at_k=at_k)
+    at_k = settings.at_k
+    drawn = draws(probs_NK, y_NK, accepted_NK, samples=settings.bootstrap_samples, seed=0, at_k=at_k)
+    result = summarize(probs_NK, y_NK, accepted_NK, drawn, confidence=settings.confidence, seed=0, at_k=at_k)
     return _Measured(run, name, probs_NK, accepted_NK, result, drawn)
 
 

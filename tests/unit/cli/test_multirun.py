@@ -11,8 +11,9 @@ import yaml
 
 from tagnet.cli import main as cli
 from tagnet.cli.compose import config_groups, launch_groups, parse, train_config
-from tagnet.cli.multirun import _flat, _hydra, _jobs_at_once, _plan, read_request
+from tagnet.cli.multirun import _flat, _hydra, _jobs_at_once, _plan
 from tagnet.cli.space_grammar import check_grid, check_space, read_space, values_of
+from tagnet.cli.sweep_request import read_request
 from tagnet.errors import ConfigError
 from tagnet.workflows.space import Choice, Condition, Dimension, Interval, default_point
 from tagnet.workflows.study_files import ALWAYS
