@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from tagnet.data.batches import collate, plan_epoch, plan_in_order_of_length
+from tagnet.data.batches import collate, plan_epoch
+from tagnet.data.padding import plan_in_order_of_length
 from tagnet.data.tokens import TokenizedTexts, tokenize
 from tagnet.model.encoder import embedded_folder
 
