@@ -20,7 +20,7 @@ from tagnet.prediction.onnx_folder import MODEL_FILE, TOKENIZER_FILE, OnnxFolder
 INPUTS = ("input_ids", "attention_mask")
 OUTPUTS = ("probabilities", "accepted")
 
-_LARGEST = 1_900_000_000
+LARGEST_PROTOBUF = 1_900_000_000
 """Above it (unit: bytes), the weights get a file of their own: protobuf ends at 2 GiB."""
 
 
@@ -73,7 +73,7 @@ def write_model(bundle: Bundle, network: TaggerNetwork, path: Path) -> None:
         except Exception as error:  # the exporter raises whatever tracing raises
             raise cannot_trace(bundle, error) from error
         assert program is not None
-        program.save(path, external_data=size > _LARGEST)
+        program.save(path, external_data=size > LARGEST_PROTOBUF)
 
 
 def example_batch() -> tuple[torch.Tensor, torch.Tensor]:

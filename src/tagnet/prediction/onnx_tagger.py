@@ -13,17 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from tagnet.data.padding import pad_sequences, plan_in_order_of_length
+from tagnet.data.padding import pad_sequences
 from tagnet.data.tokens import TokenizedTexts
 from tagnet.errors import BundleError, MissingExtraError
 from tagnet.prediction.inputs import Input, tokens_of
 from tagnet.prediction.onnx_folder import MODEL_FILE, TOKENIZER_FILE, OnnxFolder, read_onnx_folder
+from tagnet.prediction.over_batches import TokenIds, over_batches
 from tagnet.prediction.tag_prediction import TagPrediction, to_predictions
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
-
-TokenIds = Sequence[int] | NDArray[np.integer]
 
 
 class OnnxTagger:
@@ -75,8 +74,8 @@ class OnnxTagger:
         Safe to call from several threads at once.
         """
         ids_ST, mask_ST = pad_sequences(sequences_S, self.described.pad_id)
-        outputs = self._session.run(["probabilities", "accepted"], {"input_ids": ids_ST, "attention_mask": mask_ST})
-        probs_SK, accepted_SK = outputs
+        feed = {"input_ids": ids_ST, "attention_mask": mask_ST}
+        probs_SK, accepted_SK = self._session.run(["probabilities", "accepted"], feed)
         return probs_SK, accepted_SK
 
     def probabilities(
@@ -94,20 +93,13 @@ class OnnxTagger:
             RecordError: a record has none of the model's fields, or one that is no text.
             TypeError: `inputs` is one text and no list of them.
         """
-        tokens = self.tokenize(inputs)
-        probs_NK = np.zeros((len(tokens), len(self.tags)))
-        done = 0
-        for index_B in plan_in_order_of_length(tokens.lengths_N, batch_size):
-            texts_B = [tokens.sequences(i) for i in index_B.tolist()]
-            sequences_S = [sequence for sequences in texts_B for sequence in sequences]
-            parts = [self.run(sequences_S[i : i + batch_size])[0] for i in range(0, len(sequences_S), batch_size)]
-            # σ and a slope above 0 keep the order of logits: the largest logit over windows is the largest probability.
-            first_B = np.cumsum([0, *(len(sequences) for sequences in texts_B[:-1])])
-            probs_NK[index_B] = np.maximum.reduceat(np.concatenate(parts), first_B)
-            done += len(index_B)
-            if progress is not None:
-                progress(done)
-        return probs_NK
+        return self.decide(self.tokenize(inputs), batch_size=batch_size, progress=progress)[0]
+
+    def decide(
+        self, tokens: TokenizedTexts, *, batch_size: int = 64, progress: Callable[[int], object] | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Probabilities and the model's own decisions, both (N, K), of tokenized texts."""
+        return over_batches(tokens, self.run, len(self.tags), batch_size=batch_size, progress=progress)
 
     def predict(
         self, inputs: Sequence[Input], *, top: int | None = None, batch_size: int = 64

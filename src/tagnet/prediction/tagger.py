@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tagnet.bundle import Bundle, load_network, load_tokenizer, read_bundle
 from tagnet.prediction.device import choose_device
 from tagnet.prediction.inference import compute_logits
-from tagnet.prediction.inputs import Input, tokens_of
+from tagnet.prediction.inputs import Input, texts_of, tokens_of
 from tagnet.prediction.tag_prediction import TagPrediction, to_predictions
 
 
@@ -71,6 +71,15 @@ class Tagger:
         tokens = tokens_of(inputs, self._tokenizer, self.bundle.text)
         logits_NK = compute_logits(self._network, tokens, self.bundle.pad_id, batch_size=batch_size, progress=progress)
         return self.bundle.rule.probabilities(logits_NK)
+
+    def texts(self, inputs: Sequence[Input]) -> list[str]:
+        """What the network reads of texts or records: the template filled in, fields cut to their budgets.
+
+        Raises:
+            RecordError: a record has none of the bundle's fields, or one that is no text.
+            TypeError: `inputs` is one text and no list of them.
+        """
+        return texts_of(inputs, self._tokenizer, self.bundle.text)
 
     def predict(
         self, inputs: Sequence[Input], *, top: int | None = None, batch_size: int = 64
