@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from numpy.typing import NDArray
 
 from tagnet.atomic import whole_folder, write_text
-from tagnet.bundle import load_network
+from tagnet.bundle import load_network, read_bundle
 from tagnet.errors import ConfigError, RunDirectoryError, nearest
 from tagnet.export.formats import FORMATS
 from tagnet.export.model_card import Figures, card_text
@@ -79,14 +80,13 @@ def export_bundle(
             "Name labelled records with --records FILE, or export the bundle where it lies in its finished run."
         )
     check_free(output)
-    say("reading the bundle")
-    tagger = Tagger.load(bundle_folder, "cpu")
-    bundle = tagger.bundle
-    texts = tagger.texts(references.inputs)
+    bundle = read_bundle(bundle_folder)
     with whole_folder(output) as scratch:
         say("writing")
         form.write(bundle, load_network(bundle), scratch)
-        say(f"checking on {len(texts)} texts")
+        say(f"checking on {len(references.inputs)} texts")
+        tagger = Tagger(bundle, torch.device("cpu"))
+        texts = tagger.texts(references.inputs)
         expected_NK = tagger.probabilities(texts)
         found_NK, accepted_NK = form.run(bundle, scratch, texts)
         parity = compare(bundle.tags, bundle.rule.thresholds_K, expected_NK, found_NK, accepted_NK)

@@ -134,7 +134,7 @@ def _stock(
     encoder = dict(bundle.encoder_config)
     architecture, width = encoder.pop("model_type"), encoder["hidden_size"]
     encoder |= {"pooler_hidden_act": "linear", "pooler_hidden_size": width, "pooler_dropout": 0.0}
-    config = AutoConfig.for_model(architecture, **encoder, **settings)
+    config = AutoConfig.for_model(architecture, **{**encoder, **settings})
     config.architectures = [_STOCK[architecture]]
     stock = {
         name.replace("encoder.", "deberta.", 1): each for name, each in weights.items() if name.startswith("encoder.")
