@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ PAIRS = [
 ]
 TEXTS = ["", "one", "a tiny sql engine written in rust {braces} 🎉", "graph neural networks " * 30, "x " * 29 + "sql"]
 TAGS = ("c++/c#", "größe 🎉", "nlp")
-ARCHITECTURES = {
+ARCHITECTURES: dict[str, dict[str, Any]] = {
     "roberta": {"pad_token_id": 1, "max_position_embeddings": 50},
     "mpnet": {"pad_token_id": 1, "max_position_embeddings": 50},
     "distilbert": {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64},
@@ -37,7 +37,7 @@ ARCHITECTURES = {
     "modernbert": {"global_attn_every_n_layers": 2, "local_attention": 8, "pad_token_id": 0},
     "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 2, "n_positions": 64},
 }
-SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+SIZES: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
 
 Make = Callable[..., Bundle]
 

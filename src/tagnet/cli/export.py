@@ -20,9 +20,9 @@ def run(bundle: Path, to: str, output: Path, *, records: str | None, columns: Se
     names = parse_columns(columns)
     require_extra("export", "export")
     from tagnet.cli.export_references import gather
-    from tagnet.export.exporter import check_free, export_bundle
+    from tagnet.export.exporter import check_request, export_bundle
 
-    check_free(output)
+    check_request(to, output)
     messages = message_console()
     speak_to(messages)
     with messages.status("looking for records to check with") as status:

@@ -71,15 +71,13 @@ def export_bundle(
         RunDirectoryError: something is in the folder already, or it cannot be written.
         ExportError: the encoder cannot be exported, or the export is not as good as the bundle; nothing is written.
     """
-    if to not in FORMATS:
-        raise ConfigError(f"--to: expected {', '.join(FORMATS)}; found {to!r}{nearest(to, FORMATS)}")
+    check_request(to, output)
     form = FORMATS[to]
     if not form.exact and references.y_NK is None:
         raise ConfigError(
             f"--to {to} is refused where it costs F1, and {references.source} have no labels to measure it by.\n"
             "Name labelled records with --records FILE, or export the bundle where it lies in its finished run."
         )
-    check_free(output)
     bundle = read_bundle(bundle_folder)
     with whole_folder(output) as scratch:
         say("writing")
@@ -103,12 +101,15 @@ def export_bundle(
     return Exported(output, num_bytes, parity, change)
 
 
-def check_free(folder: Path) -> None:
-    """Refuse a folder in which something would be overwritten.
+def check_request(to: str, folder: Path) -> None:
+    """Refuse, before anything is read, a format that there is not and a folder in which something would be overwritten.
 
     Raises:
+        ConfigError: there is no such format.
         RunDirectoryError: it is no folder, or not empty.
     """
+    if to not in FORMATS:
+        raise ConfigError(f"--to: expected {', '.join(FORMATS)}; found {to!r}{nearest(to, FORMATS)}")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RunDirectoryError(
             f"--output {folder}: expected a new or empty folder, found "

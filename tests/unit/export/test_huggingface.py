@@ -93,11 +93,11 @@ def test_a_pipeline_without_tagnet_gives_our_probabilities(
     )
     assert done.returncode == 0, done.stderr
     assert "newly initialized" not in done.stderr
-    for (folder, _, _), answers in zip(asked, json.loads(done.stdout), strict=True):
-        bundle = next(each for each in bundles if folder == f"{each.folder}-hf")
+    for (name, _, _), answers in zip(asked, json.loads(done.stdout), strict=True):
+        bundle = next(each for each in bundles if name == f"{each.folder}-hf")
         found_NK = [[answer[tag] for tag in bundle.tags] for answer in answers]
         expected_NK = Tagger.load(bundle.folder, "cpu").probabilities(TEXTS)
-        np.testing.assert_allclose(found_NK, expected_NK, atol=1e-6, rtol=0, err_msg=folder)
+        np.testing.assert_allclose(found_NK, expected_NK, atol=1e-6, rtol=0, err_msg=name)
 
 
 def test_the_configuration_says_how_to_make_texts_and_tags(write_tiny_bundle: Write, tmp_path: Path) -> None:
