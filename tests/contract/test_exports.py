@@ -98,6 +98,13 @@ def check(bundle: Bundle, to: str, output: Path) -> None:
     card = (output / "README.md").read_text(encoding="utf-8")
     for expected in ("## Use", "## Metrics", "## Checked at export", "5 texts: probabilities differ by", "## Limits"):
         assert expected in card
+    # Whoever gets the folder learns nothing of the machine on which it was made.
+    for path in output.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            assert b"site-packages" not in content, path
+            assert b"src/tagnet" not in content, path
+            assert str(output.parent).encode() not in content, path
     assert exported.num_bytes == sum(path.stat().st_size for path in output.rglob("*") if path.is_file())
     assert [path.name for path in output.parent.iterdir() if path.name.startswith(".")] == []
 

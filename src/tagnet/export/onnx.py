@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -73,7 +74,19 @@ def write_model(bundle: Bundle, network: TaggerNetwork, path: Path) -> None:
         except Exception as error:  # the exporter raises whatever tracing raises
             raise cannot_trace(bundle, error) from error
         assert program is not None
+        _forget_the_machine(program.model)
         program.save(path, external_data=size > LARGEST_PROTOBUF)
+
+
+def _forget_the_machine(model: Any) -> None:
+    """Take out what the exporter notes for itself: stack traces with the paths of this machine."""
+    graph = model.graph
+    for node in graph.all_nodes():
+        node.metadata_props.clear()
+        for value in node.outputs:
+            value.metadata_props.clear()
+    for value in [*graph.inputs, *graph.initializers.values()]:
+        value.metadata_props.clear()
 
 
 def example_batch() -> tuple[torch.Tensor, torch.Tensor]:

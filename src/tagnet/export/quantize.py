@@ -19,7 +19,8 @@ import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from tagnet.bundle import Bundle
-from tagnet.export.onnx import LARGEST_PROTOBUF, describe_export, write_model
+from tagnet.export import onnx as onnx_export
+from tagnet.export.onnx import describe_export, write_model
 from tagnet.model.network import TaggerNetwork
 from tagnet.prediction.onnx_folder import MODEL_FILE, TOKENIZER_FILE
 
@@ -62,7 +63,7 @@ def quantize(source: Path, target: Path) -> None:
     onnx.save(
         quantized,
         target,
-        save_as_external_data=quantized.ByteSize() > LARGEST_PROTOBUF,
+        save_as_external_data=quantized.ByteSize() > onnx_export.LARGEST_PROTOBUF,
         location=f"{target.name}.data",
     )
 

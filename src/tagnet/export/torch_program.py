@@ -39,6 +39,10 @@ def write_torch_program(bundle: Bundle, network: TaggerNetwork, folder: Path) ->
             program = torch.export.export(module, example_batch(), dynamic_shapes=(dynamic, dynamic))
         except Exception as error:  # tracing raises whatever it meets
             raise cannot_trace(bundle, error) from error
+        # Stack traces, with the paths of this machine.
+        for graph in program.graph_module.modules():
+            for node in graph.graph.nodes if isinstance(graph, torch.fx.GraphModule) else ():
+                node.meta.pop("stack_trace", None)
         torch.export.save(program, folder / PROGRAM_FILE, extra_files={"tagnet.json": json.dumps(description)})
     write_json(folder / "tagnet.json", description)
     shutil.copyfile(bundle.folder / "tokenizer.json", folder / "tokenizer.json")
