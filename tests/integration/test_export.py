@@ -111,6 +111,7 @@ def real_run(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Run
             "trainer.max_epochs=1",
             f"data.records={shared_data / 'projects.json'}",
             "evaluation.baselines=[]",
+            "evaluation.on_collapse=warn",
             f"run.dir={tmp_path_factory.mktemp('real') / 'run'}",
         )
     )
