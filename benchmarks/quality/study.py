@@ -33,7 +33,14 @@ FOLDS = 5
 TEST_TO_TRAIN = (1 / FOLDS) / (1 - 1 / FOLDS - 0.15)
 """Records of a fold by those trained on, of which 15% validate."""
 METRICS = {"f1_weighted": "weighted F1", "f1_macro": "macro F1", "map": "mAP", "ece": "ECE"}
-RECIPE = ("experiment=madewithml_b", "split=kfold", f"split.folds={FOLDS}", "logger=none", "trainer=cpu")
+RECIPE = (
+    "experiment=madewithml_b",
+    "split=kfold",
+    f"split.folds={FOLDS}",
+    "logger=none",
+    "trainer.precision=bf16-mixed",
+    "evaluation.bootstrap_samples=50",
+)
 
 
 def run(arms: Sequence[str], pairs: int, work: Path) -> None:

@@ -369,6 +369,9 @@ class ModelConfig:
     """Dropout before the head."""
     encoder_dropout: float | None
     """Dropout inside the encoder; null: what the encoder was published with."""
+    lexical: bool
+    """Whether the words of a text and the names of tags in it speak beside the encoder, as far as validation records
+    say that they should: a linear model on TF-IDF of tokens, and the taxonomy's names, inside the network."""
     init_from: str | None
     """A bundle to start from: its encoder, and its head's rows for the tags that both know."""
 

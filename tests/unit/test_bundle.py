@@ -75,7 +75,7 @@ def test_the_network_comes_back(
     head: str, pooling: str, write_tiny_bundle: Write, make_network: Callable[..., TaggerNetwork], tiny: Encoder
 ) -> None:
     network = make_network(head=head, pooling=pooling)
-    model = ModelConfig(pooling, head, 0.1, None, None)  # type: ignore[arg-type]
+    model = ModelConfig(pooling, head, 0.1, None, False, None)  # type: ignore[arg-type]
     bundle = write_tiny_bundle(network=network, model=model)
     again = load_network(bundle)
     assert not again.training

@@ -45,6 +45,7 @@ from tagnet.training.callbacks import CalibratedThresholds, CollapseCheck, Metri
 from tagnet.training.compilation import check_compiler
 from tagnet.training.distributed import ending_together, is_first_process, leave_group
 from tagnet.training.environment import environment
+from tagnet.training.lexical import add_lexical
 from tagnet.training.measure import Outcome, Side, measure, measured_sides
 from tagnet.training.module import TaggerModule
 from tagnet.training.objective import Objective, read_objective
@@ -151,7 +152,10 @@ def fit(
             network, best_step = best_network(folder / "checkpoints", encoder, config.model, config.adapter, len(tags))
             measured = measured_sides(config.run)
             dtype = autocast_dtype(precision)
-            logits_NK = _final_logits(config, network.to(device), encoder, prepared, tokens, dtype, measured)
+            network.to(device)
+            if config.model.lexical:
+                add_lexical(network, encoder, prepared, tokens, config, dtype)
+            logits_NK = _final_logits(config, network, encoder, prepared, tokens, dtype, measured)
             rule = fit_decision_rule(tags, logits_NK[split.val], y_NK[split.val], config.calibrator, config.thresholds)
             _refuse_collapse(config, rule, logits_NK, prepared)
             write_bundle(

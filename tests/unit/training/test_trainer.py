@@ -238,7 +238,7 @@ def test_the_best_weights_come_back_in_a_network_of_their_own(
     with torch.no_grad():
         for parameter in tiny.module.parameters():  # trained on since
             parameter.zero_()
-    model, adapter = ModelConfig("mean", head, 0.1, None, None), NoAdapterConfig("none")
+    model, adapter = ModelConfig("mean", head, 0.1, None, False, None), NoAdapterConfig("none")
     network, step = best_network(tmp_path, tiny, model, adapter, 4)
     assert step == 12
     assert not network.training
@@ -248,6 +248,6 @@ def test_the_best_weights_come_back_in_a_network_of_their_own(
 
 def test_best_weights_that_cannot_be_read_are_one_clear_error(tmp_path: Path, tiny: Encoder) -> None:
     (tmp_path / "best.ckpt").write_bytes(b"")
-    model, adapter = ModelConfig("mean", "linear", 0.1, None, None), NoAdapterConfig("none")
+    model, adapter = ModelConfig("mean", "linear", 0.1, None, False, None), NoAdapterConfig("none")
     with pytest.raises(RunDirectoryError, match=r"/best\.ckpt: expected the weights that the run has saved, found "):
         best_network(tmp_path, tiny, model, adapter, 4)
