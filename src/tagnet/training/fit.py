@@ -61,7 +61,7 @@ from tagnet.training.run_log import RunLog, disk_errors
 from tagnet.training.stopping import StopRequests
 from tagnet.training.tracking.registry import check_logger, results_of, tracked
 from tagnet.training.tracking.tracker import Tracker
-from tagnet.training.trainer import autocast_dtype, best_network, check_monitor, choose_precision, make_trainer
+from tagnet.training.trainer import best_network, check_monitor, choose_precision, make_trainer
 from tagnet.training.unreached import freeze_unreached
 from tagnet.training.warm_start import EarlierNetwork
 
@@ -120,7 +120,7 @@ def fit(
     check_launch(config.trainer)
     require_adapter_extra(config.adapter)
     device = choose_device(config.trainer.accelerator)
-    precision = choose_precision(config.trainer)
+    choose_precision(config.trainer)
     if config.run.dir is None:
         raise ConfigError("run.dir: expected the folder of the run, found null")
     folder = Path(config.run.dir)
@@ -151,11 +151,10 @@ def fit(
             y_NK, split, tags = prepared.corpus.y_NK, prepared.split, prepared.corpus.label_space.tags
             network, best_step = best_network(folder / "checkpoints", encoder, config.model, config.adapter, len(tags))
             measured = measured_sides(config.run)
-            dtype = autocast_dtype(precision)
             network.to(device)
             if config.model.lexical:
-                add_lexical(network, encoder, prepared, tokens, config, dtype)
-            logits_NK = _final_logits(config, network, encoder, prepared, tokens, dtype, measured)
+                add_lexical(network, encoder, prepared, tokens, config)
+            logits_NK = _final_logits(config, network, encoder, prepared, tokens, measured)
             rule = fit_decision_rule(tags, logits_NK[split.val], y_NK[split.val], config.calibrator, config.thresholds)
             _refuse_collapse(config, rule, logits_NK, prepared)
             write_bundle(
@@ -230,14 +229,13 @@ def _final_logits(
     encoder: Encoder,
     prepared: Prepared,
     tokens: TokenizedTexts,
-    dtype: torch.dtype | None,
     sides: Sequence[Side],
 ) -> NDArray[np.float32]:
-    """Logits of the sides in their places in the corpus, (N, K); the other rows stay 0."""
+    """Logits of the sides in their places in the corpus, (N, K), as the bundle gives them; the other rows stay 0."""
     index = np.concatenate([getattr(prepared.split, side) for side in sides])
     logits_NK = np.zeros((len(tokens), len(prepared.corpus.label_space.tags)), dtype=np.float32)
     logits_NK[index] = compute_logits(
-        network, tokens.take(index), encoder.pad_id, batch_size=config.trainer.eval_batch_size, autocast_dtype=dtype
+        network, tokens.take(index), encoder.pad_id, batch_size=config.trainer.eval_batch_size
     )
     return logits_NK
 

@@ -56,7 +56,6 @@ def add_lexical(
     prepared: Prepared,
     tokens: TokenizedTexts,
     config: TrainConfig,
-    dtype: torch.dtype | None,
 ) -> None:
     """Fit lexical evidence and put it into a trained network, in place; not where validation says that it adds nothing.
 
@@ -66,14 +65,13 @@ def add_lexical(
         prepared: labels, sides, taxonomy.
         tokens: of all texts.
         config: `trainer.eval_batch_size` and `run.seed`.
-        dtype: of matrix products, None: as the weights are.
     """
     split, y_NK, seed = prepared.split, prepared.corpus.y_NK, config.run.seed
     names = names_of_tags(prepared.corpus.label_space.tags, prepared.corpus.taxonomy)
     weights = with_names(fit_words(tokens, split.train, y_NK, encoder.tokenizer, seed), names, encoder.tokenizer)
     val = tokens.take(split.val)
     size = config.trainer.eval_batch_size
-    logits_MK = compute_logits(network, val, encoder.pad_id, batch_size=size, autocast_dtype=dtype)
+    logits_MK = compute_logits(network, val, encoder.pad_id, batch_size=size)
     words_MK, names_MK = evidence_of_texts(LexicalEvidence(weights), val, encoder.pad_id, size)
     words, named = fit_weights(logits_MK, words_MK, names_MK, y_NK[split.val], seed)
     logger.info("lexical evidence: beside the encoder, words count %.2f and names of tags %.2f", words, named)
@@ -145,7 +143,7 @@ def with_names(weights: LexicalWeights, names: Sequence[TagNames], tokenizer: To
     """The same evidence with the names of the tags in it, each of weight 1.
 
     A name is looked for in small letters, with capitals and in capitals alone, with blanks, hyphens or dots between
-    its words, with and without a plural s; where the tokenizer tells words by the blank before them, with and without one.
+    its words, with and without a plural s, and with and without a blank before it, as some tokenizers tell words by it.
     """
     if tokenizer.get_vocab_size() > LARGEST_VOCABULARY:
         logger.info("names of tags are not looked for: the tokenizer has more than %d tokens", LARGEST_VOCABULARY)
@@ -263,7 +261,9 @@ def continuing_tokens(tokenizer: Tokenizer) -> NDArray[np.bool_]:
             continue
         for token, number in vocabulary.items():
             # Where a mark opens words, all else that begins with a letter or figure goes on with one.
-            continues_V[number] = token.startswith(marks) if inside else token[:1].isalnum()
+            continues_V[number] = (
+                token.startswith(marks) if inside else token[:1].isalnum() and not token.startswith(marks)
+            )
         break
     return continues_V
 

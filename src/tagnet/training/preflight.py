@@ -113,7 +113,7 @@ def check_ram(
             in_words(int(needed * HEAP_SLACK)),
             in_words(available),
         )
-    activations = trace_evaluation(network, evaluation, autocast_dtype(choose_precision(config.trainer)))
+    activations = trace_evaluation(network, evaluation, None)
     if activations is not None:
         idle, busy = (needed_memory(replace(step, activations=n), config.trainer) for n in (0, activations))
         if busy > available:
