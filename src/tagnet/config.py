@@ -479,11 +479,12 @@ CalibratorConfig = SharedPlattConfig | TemperatureConfig | NoCalibratorConfig
 
 @dataclass(frozen=True)
 class ShrunkThresholdsConfig:
-    """The best F1 threshold of each tag, shrunk toward the global one by the tag's support: n / (n + shrinkage)."""
+    """The best F1 threshold of each tag, shrunk toward safer ones by the tag's support n: n / (n + shrinkage)."""
 
     name: Literal["shrunk"]
     shrinkage: float
-    """Positives of a tag at which its own threshold and the global one weigh alike (unit: records)."""
+    """Positives of a tag at which its own threshold and the mean of its plug-in and the global one weigh alike (unit:
+    records)."""
 
     def __post_init__(self) -> None:
         _require(self.shrinkage >= 0, "thresholds.shrinkage", "at least 0", self.shrinkage)
