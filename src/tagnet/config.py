@@ -555,8 +555,9 @@ class TrainerConfig:
     """Whether the encoder runs through torch.compile."""
     gradient_checkpointing: bool
     """Whether the encoder forgets activations and computes them again: less memory, about a third slower."""
-    batch_size: int
-    """Records in a batch, over all processes."""
+    batch_size: int | None
+    """Records in a batch, over all processes; null: 16, and up to 64 where the fewest epochs would else take more than
+    four times `steps`."""
     eval_batch_size: int
     """Records in a batch when nothing is learned."""
     accumulate: int
@@ -575,9 +576,9 @@ class TrainerConfig:
     """The validation metric that checkpoints, early stopping and sweeps go by; losses and errors are minimised."""
 
     def __post_init__(self) -> None:
-        for key in ("batch_size", "eval_batch_size", "accumulate", "steps"):
+        for key in ("eval_batch_size", "accumulate", "steps"):
             _require(getattr(self, key) >= 1, f"trainer.{key}", "at least 1", getattr(self, key))
-        for key in ("devices", "num_nodes", "max_epochs", "patience", "checkpoint_steps"):
+        for key in ("batch_size", "devices", "num_nodes", "max_epochs", "patience", "checkpoint_steps"):
             value = getattr(self, key)
             _require(value is None or value >= 1, f"trainer.{key}", "null or at least 1", value)
         if self.accelerator == "cpu":

@@ -9,7 +9,7 @@ import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ from tagnet.training.lexical import add_lexical
 from tagnet.training.measure import Outcome, Side, measure, measured_sides
 from tagnet.training.module import TaggerModule
 from tagnet.training.objective import Objective, read_objective
-from tagnet.training.optim import choose_epochs
+from tagnet.training.optim import choose_batch_size, choose_epochs
 from tagnet.training.out_of_memory import memory_errors
 from tagnet.training.preflight import check_memory
 from tagnet.training.processes import check_launch, warn_of_parts
@@ -134,6 +134,9 @@ def fit(
         encoder = load_encoder(config.encoder, dropout=config.model.encoder_dropout)
         text = _text_settings(config, encoder)
         tokens = _tokenize(encoder, text, prepared)
+        # The run's directory records the settings as they were asked for; training has the numbers that follow.
+        asked, size = config, choose_batch_size(config.trainer, len(prepared.split.train))
+        config = replace(config, trainer=replace(config.trainer, batch_size=size))
         pl.seed_everything(config.run.seed, verbose=False)
         network = _build_network(config, encoder, prepared, tokens)
         check_memory(config, network, tokens, prepared)
@@ -141,7 +144,7 @@ def fit(
         # Everything that can be wrong with settings and data has been found by now: only here is a folder made.
         with (
             memory_errors(config),
-            _open(folder, config, prepared),
+            _open(folder, asked, prepared),
             disk_errors(folder),
             tracked(config, folder, prepared) as tracker,
         ):
@@ -189,7 +192,7 @@ def fit(
                 tracker.log_results(results_of(outcome, best_step, folder))
             write_results(folder, config, prepared, tokens, outcome, best_step)
             remove_resume_points(folder / "checkpoints")
-    return Run(folder, outcome, config)
+    return Run(folder, outcome, asked)
 
 
 @contextmanager
