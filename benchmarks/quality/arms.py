@@ -8,6 +8,7 @@ BASE = "base"
 
 ARMS: Mapping[str, tuple[str, ...]] = {
     BASE: (),
+    "lexical evidence: none": ("model.lexical=false",),
     # Losses
     "loss: weighted_bce": ("loss=weighted_bce",),
     "loss: focal": ("loss=focal",),
@@ -18,6 +19,7 @@ ARMS: Mapping[str, tuple[str, ...]] = {
     "loss: two_way": ("loss=two_way",),
     # Samplers
     "sampler: oversample": ("sampler=oversample",),
+    "sampler: undersample": ("sampler=undersample",),
     "sampler: repeat_factor": ("sampler=repeat_factor",),
     # Heads and pooling
     "head: linear": ("model.head=linear",),
@@ -26,25 +28,17 @@ ARMS: Mapping[str, tuple[str, ...]] = {
     "pooling: max": ("model.pooling=max",),
     "pooling: attention": ("model.pooling=attention",),
     "dropout: 0.3": ("model.dropout=0.3",),
+    "encoder dropout: none": ("model.encoder_dropout=0",),
     # Optimization
     "lr: halved": ("optim.lr=5e-5",),
     "lr: doubled": ("optim.lr=2e-4",),
     "head lr: tripled": ("optim.head_lr=3e-3",),
     "layer decay: none": ("optim.layer_decay=1",),
     "layer decay: 0.8": ("optim.layer_decay=0.8",),
-    "epochs: 5": ("trainer.max_epochs=5",),
+    "epochs: 4": ("trainer.max_epochs=4",),
     "epochs: 12": ("trainer.max_epochs=12",),
+    "precision: 32-true": ("trainer.precision=32-true",),
     # Features
     "features: title alone": ("data.features=[title]",),
     "features: description alone": ("data.features=[description]",),
-    # What the sweep of the embedded corpus found (docs/quality.md)
-    "asl as swept": (
-        "loss=asl",
-        "loss.gamma_negative=2.9",
-        "loss.clip=0.03",
-        "optim.lr=1.4e-4",
-        "optim.head_lr=2.5e-3",
-        "optim.layer_decay=0.96",
-        "model.dropout=0.3",
-    ),
 }

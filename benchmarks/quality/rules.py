@@ -1,9 +1,10 @@
-"""Calibration and thresholds, on the logits that the study's base runs have left.
+"""Calibration and thresholds, on the logits that runs of the default recipe on fresh splits of MadeWithML have left.
 
-  python -m benchmarks.quality.rules --work runs/quality
+  python -m benchmarks.quality.corpora run --corpora madewithml     ten runs, where they are not there yet
+  python -m benchmarks.quality.rules run                            measure the rules on their logits
+  python -m benchmarks.quality.rules table                          the table of docs/quality.md
 
-Of each run, validation and test records (its network learned from neither) are cut in two at random, many times: the
-rule is fitted on one half and measured on the other. Differences are paired cut by cut.
+Each rule is fitted on a run's validation records and measured on its test records; differences are paired run by run.
 """
 
 from __future__ import annotations
@@ -11,99 +12,95 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 
-from benchmarks.quality.arms import BASE
-from tagnet.atomic import write_json
+from benchmarks.quality.runs import keep, read_results, wide_console
 from tagnet.calibration.fit import fit_decision_rule
 from tagnet.cli.compose import train_config
-from tagnet.config import CalibratorConfig, ThresholdsConfig
 from tagnet.evaluation.metrics import overall_metrics
 from tagnet.evaluation.repeats import mean_of_repeats
 from tagnet.evaluation.table_parts import new_table, titled
 from tagnet.workflows.finished_run import read_finished_run
 
-RESULTS = Path(__file__).parent / "results" / "rules.json"
+NAME = "rules"
+DEFAULT = "shared_platt, shrunk"
 RULES: Mapping[str, tuple[str, ...]] = {
-    "shared_platt, shrunk (the default)": (),
+    DEFAULT: (),
     "thresholds: 0.5": ("thresholds=fixed",),
     "thresholds: global": ("thresholds=global",),
     "thresholds: per_tag": ("thresholds=per_tag",),
     "thresholds: plug_in": ("thresholds=plug_in",),
+    "shrinkage: 5": ("thresholds.shrinkage=5",),
+    "shrinkage: 80": ("thresholds.shrinkage=80",),
     "calibrator: none": ("calibrator=none",),
     "calibrator: temperature": ("calibrator=temperature",),
+    "offset ridge: 3": ("calibrator.offset_ridge=3",),
+    "offset ridge: 300": ("calibrator.offset_ridge=300",),
 }
-METRICS = {"f1_macro": "macro F1", "f1_weighted": "weighted F1", "ece": "ECE", "brier": "Brier"}
-CUTS = 30
-# Half of the records teach the rule, half test it.
-TEST_TO_TRAIN = 1.0
+METRICS = {
+    "f1_macro": "macro F1",
+    "f1_weighted": "weighted F1",
+    "f1_micro": "micro F1",
+    "ece": "ECE",
+    "log_loss": "log loss",
+}
+TEST_TO_REST = 0.15 / 0.85
+"""Records that judge by all others: those taught the network or the rule."""
 
 
-def measure(runs: list[Path], cuts: int) -> dict[str, dict[str, list[float]]]:
-    """Rule → metric → its value on each cut of each run."""
-    found: dict[str, dict[str, list[float]]] = {name: {metric: [] for metric in METRICS} for name in RULES}
-    rules = {name: train_config(*words) for name, words in RULES.items()}
+def run(runs: list[Path]) -> None:
+    """Fit and measure every rule on every run."""
     for folder in runs:
         val, test = (read_finished_run(folder, side) for side in ("val", "test"))
-        logits_NK = np.concatenate([val.logits_NK, test.logits_NK])
-        y_NK = np.concatenate([val.y_NK, test.y_NK])
-        for cut in range(cuts):
-            order_N = np.random.default_rng(cut).permutation(len(y_NK))
-            one, other = np.array_split(order_N, 2)
-            for name, config in rules.items():
-                scores = score(val.rule.tags, logits_NK, y_NK, one, other, config.calibrator, config.thresholds)
-                for metric in METRICS:
-                    found[name][metric].append(scores[metric])
-    return found
+        for rule_name, words in RULES.items():
+            config = train_config("data=madewithml", *words)
+            rule = fit_decision_rule(val.rule.tags, val.logits_NK, val.y_NK, config.calibrator, config.thresholds)
+            probs_NK = rule.probabilities(test.logits_NK)
+            scores = overall_metrics(probs_NK, test.y_NK, rule.accept(probs_NK), at_k=(1,))
+            entry: dict[str, Any] = {"rule": rule_name, "run": folder.name, "tags": len(rule.tags)}
+            keep(NAME, entry | {metric: scores[metric] for metric in METRICS}, ("rule", "run"))
 
 
-def score(
-    tags: tuple[str, ...],
-    logits_NK: NDArray[np.float32],
-    y_NK: NDArray[np.uint8],
-    one: NDArray[np.int64],
-    other: NDArray[np.int64],
-    calibrator: CalibratorConfig,
-    thresholds: ThresholdsConfig,
-) -> dict[str, float]:
-    """Fit the rule on one half, measure it on the other."""
-    rule = fit_decision_rule(tags, logits_NK[one], y_NK[one], calibrator, thresholds)
-    probs_NK = rule.probabilities(logits_NK[other])
-    return overall_metrics(probs_NK, y_NK[other], rule.accept(probs_NK), at_k=(1,))
+def table(console: Console) -> None:
+    """Every rule against the default, paired."""
+    results = read_results(NAME)
+    base = {each["run"]: each for each in results if each["rule"] == DEFAULT}
+    shown = new_table()
+    for column in ("rule", *METRICS.values()):
+        shown.add_column(column, no_wrap=True)
+    for name in RULES:
+        mine = [each for each in results if each["rule"] == name]
+        cells = []
+        for metric in METRICS:
+            scores = [each[metric] - (0.0 if name == DEFAULT else base[each["run"]][metric]) for each in mine]
+            mean = mean_of_repeats(scores, TEST_TO_REST)
+            sign = "" if name == DEFAULT else "+"
+            digits = 4 if metric in ("ece", "log_loss") else 3
+            cells.append(f"{mean.value:{sign}.{digits}f} ({mean.low:{sign}.{digits}f} to {mean.high:{sign}.{digits}f})")
+        shown.add_row(name, *cells)
+    note = (
+        f"{len(base)} runs of the default recipe on fresh splits of MadeWithML, test records. First row: means; the "
+        "others: differences from it, run by run, with 95% intervals corrected for shared records."
+    )
+    console.print(titled("Calibration and thresholds", shown, note))
 
 
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, default=Path("runs/quality"))
-    parser.add_argument("--cuts", type=int, default=CUTS)
+    commands = parser.add_subparsers(dest="command", required=True)
+    running = commands.add_parser("run", help="fit and measure")
+    running.add_argument("--work", type=Path, default=Path("runs/corpora"))
+    commands.add_parser("table", help="print the results so far")
     given = parser.parse_args()
-    runs = sorted(path.parent for path in (given.work / BASE).glob("*/metrics.json"))
-    if not runs:
-        parser.error(f"no finished run of the base arm in {given.work}; python -m benchmarks.quality.study run")
-    found = measure(runs, given.cuts)
-    write_json(RESULTS, {"runs": len(runs), "cuts": given.cuts, "values": found})
-    base = next(iter(RULES))
-    table = new_table()
-    table.add_column("rule", no_wrap=True)
-    for name in METRICS.values():
-        table.add_column(name, justify="right", no_wrap=True)
-    for name, scores in found.items():
-        cells = []
-        for metric in METRICS:
-            values = scores[metric]
-            if name != base:
-                values = [x - y for x, y in zip(values, found[base][metric], strict=True)]
-            mean = mean_of_repeats(values, TEST_TO_TRAIN)
-            sign = "" if name == base else "+"
-            cells.append(f"{mean.value:{sign}.3f} ({mean.low:{sign}.3f} to {mean.high:{sign}.3f})")
-        table.add_row(name, *cells)
-    note = f"{len(runs)} runs, {given.cuts} cuts each. First row: means; the others: differences from it, cut by cut."
-    console = Console(highlight=False, width=150)
-    console.print(titled("Calibration and thresholds", table, note))
+    if given.command == "run":
+        runs = sorted(path.parent for path in given.work.glob("madewithml-*/metrics.json"))
+        if not runs:
+            parser.error(f"no finished run in {given.work}: python -m benchmarks.quality.corpora run")
+        run(runs)
+    table(wide_console())
 
 
 if __name__ == "__main__":

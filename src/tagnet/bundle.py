@@ -178,14 +178,17 @@ def load_network(bundle: Bundle) -> TaggerNetwork:
     from safetensors.torch import load_file
 
     from tagnet.model.encoder import build_encoder
+    from tagnet.model.lexical import lexical_from_state
     from tagnet.model.network import TaggerNetwork
 
     encoder = build_encoder(bundle.encoder_config, load_tokenizer(bundle), source=bundle.encoder_source)
     network = TaggerNetwork(encoder, bundle.model, len(bundle.tags))
     path = bundle.folder / _WEIGHTS
     try:
-        network.load_state_dict(load_file(path))
-    except (OSError, SafetensorError, RuntimeError) as error:
+        weights = load_file(path)
+        network.lexical = lexical_from_state(weights)
+        network.load_state_dict(weights)
+    except (OSError, SafetensorError, RuntimeError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
         raise BundleError(f"{path}: expected the weights of the network in {_DESCRIPTION}; {reason}") from error
     return network.eval()
@@ -222,7 +225,8 @@ def _from_description(folder: Path, found: Mapping[str, Any]) -> Bundle:
         labels=build(LabelsConfig, found["labels"], "labels"),
         evaluation=build(EvaluationConfig, found["evaluation"], "evaluation"),
         train_counts=found["train_counts"],
-        model=build(ModelConfig, found["model"], "model"),
+        # Bundles from before lexical evidence do not name it.
+        model=build(ModelConfig, {"lexical": False} | found["model"], "model"),
         encoder_source=found["encoder"]["source"],
         encoder_config=read_json_file(folder / _ENCODER),
         pad_id=found["encoder"]["pad_id"],

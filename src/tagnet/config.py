@@ -369,6 +369,9 @@ class ModelConfig:
     """Dropout before the head."""
     encoder_dropout: float | None
     """Dropout inside the encoder; null: what the encoder was published with."""
+    lexical: bool
+    """Whether the words of a text and the names of tags in it speak beside the encoder, as far as validation records
+    say that they should: a linear model on TF-IDF of tokens, and the taxonomy's names, inside the network."""
     init_from: str | None
     """A bundle to start from: its encoder, and its head's rows for the tags that both know."""
 
@@ -476,11 +479,12 @@ CalibratorConfig = SharedPlattConfig | TemperatureConfig | NoCalibratorConfig
 
 @dataclass(frozen=True)
 class ShrunkThresholdsConfig:
-    """The best F1 threshold of each tag, shrunk toward the global one by the tag's support: n / (n + shrinkage)."""
+    """The best F1 threshold of each tag, shrunk toward safer ones by the tag's support n: n / (n + shrinkage)."""
 
     name: Literal["shrunk"]
     shrinkage: float
-    """Positives of a tag at which its own threshold and the global one weigh alike (unit: records)."""
+    """Positives of a tag at which its own threshold and the mean of its plug-in and the global one weigh alike (unit:
+    records)."""
 
     def __post_init__(self) -> None:
         _require(self.shrinkage >= 0, "thresholds.shrinkage", "at least 0", self.shrinkage)
@@ -545,13 +549,15 @@ class TrainerConfig:
     num_nodes: int | None
     """Machines, under torchrun or Slurm; null: as many as they have started processes on."""
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
-    """Numeric precision; auto: bf16-mixed on a GPU that has it, else 32-true."""
+    """Numeric precision of training; auto: bf16-mixed on a GPU or processor that has it, else 32-true. What a finished
+    network says is always computed in float32."""
     compile: bool
     """Whether the encoder runs through torch.compile."""
     gradient_checkpointing: bool
     """Whether the encoder forgets activations and computes them again: less memory, about a third slower."""
-    batch_size: int
-    """Records in a batch, over all processes."""
+    batch_size: int | None
+    """Records in a batch, over all processes; null: 16, and up to 64 where the fewest epochs would else take more than
+    four times `steps`."""
     eval_batch_size: int
     """Records in a batch when nothing is learned."""
     accumulate: int
@@ -570,9 +576,9 @@ class TrainerConfig:
     """The validation metric that checkpoints, early stopping and sweeps go by; losses and errors are minimised."""
 
     def __post_init__(self) -> None:
-        for key in ("batch_size", "eval_batch_size", "accumulate", "steps"):
+        for key in ("eval_batch_size", "accumulate", "steps"):
             _require(getattr(self, key) >= 1, f"trainer.{key}", "at least 1", getattr(self, key))
-        for key in ("devices", "num_nodes", "max_epochs", "patience", "checkpoint_steps"):
+        for key in ("batch_size", "devices", "num_nodes", "max_epochs", "patience", "checkpoint_steps"):
             value = getattr(self, key)
             _require(value is None or value >= 1, f"trainer.{key}", "null or at least 1", value)
         if self.accelerator == "cpu":

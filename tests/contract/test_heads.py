@@ -33,7 +33,7 @@ PAIRS = [(head, pooling) for head in HEADS for pooling in POOLINGS if head != "l
 def network(request: pytest.FixtureRequest, encoder: Encoder) -> TaggerNetwork:
     head, pooling = request.param
     torch.manual_seed(0)
-    made = TaggerNetwork(encoder, ModelConfig(pooling, head, 0.1, None, None), 3).eval()
+    made = TaggerNetwork(encoder, ModelConfig(pooling, head, 0.1, None, False, None), 3).eval()
     with torch.no_grad():
         for parameter in [*made.pooling.parameters(), *made.head.parameters()]:
             parameter.normal_()

@@ -39,7 +39,14 @@ def make_network(tiny: Encoder) -> Callable[..., TaggerNetwork]:
     """Networks in evaluation mode, whose heads are loud enough for differences to show."""
 
     def make(num_tags: int = 3, *, encoder: Encoder | None = None, **model: Any) -> TaggerNetwork:
-        settings = {"pooling": "mean", "head": "linear", "dropout": 0.1, "encoder_dropout": None, "init_from": None}
+        settings = {
+            "pooling": "mean",
+            "head": "linear",
+            "dropout": 0.1,
+            "encoder_dropout": None,
+            "lexical": False,
+            "init_from": None,
+        }
         torch.manual_seed(num_tags)
         network = TaggerNetwork(encoder or tiny, ModelConfig(**{**settings, **model}), num_tags)
         with torch.no_grad():
@@ -80,7 +87,7 @@ def write_tiny_bundle(
             tmp_path / name,
             network=network or make_network(size, encoder=encoder),
             encoder=encoder,
-            model=model or ModelConfig("mean", "linear", 0.1, None, None),
+            model=model or ModelConfig("mean", "linear", 0.1, None, False, None),
             taxonomy=build_taxonomy(rows, "tags.json") if with_taxonomy else None,
             rule=DecisionRule(
                 tags,

@@ -26,6 +26,7 @@ from tagnet.data.batches import collate
 from tagnet.data.tokens import tokenize
 from tagnet.errors import BundleError, EncoderError, RunDirectoryError, TagnetError
 from tagnet.model.encoder import Encoder
+from tagnet.model.lexical import LONGEST_NAME, LexicalEvidence, hash_of, no_weights
 from tagnet.model.network import TaggerNetwork
 from tagnet.sealed import file_sha256, json_sha256
 
@@ -76,12 +77,42 @@ def test_the_network_comes_back(
     head: str, pooling: str, write_tiny_bundle: Write, make_network: Callable[..., TaggerNetwork], tiny: Encoder
 ) -> None:
     network = make_network(head=head, pooling=pooling)
-    model = ModelConfig(pooling, head, 0.1, None, None)  # type: ignore[arg-type]
+    model = ModelConfig(pooling, head, 0.1, None, False, None)  # type: ignore[arg-type]
     bundle = write_tiny_bundle(network=network, model=model)
     again = load_network(bundle)
     assert not again.training
     expected_BK = logits_of(network, tiny, bundle)
     torch.testing.assert_close(logits_of(again, tiny, bundle), expected_BK, atol=1e-6, rtol=0)
+
+
+def test_lexical_evidence_comes_back(
+    write_tiny_bundle: Write, make_network: Callable[..., TaggerNetwork], tiny: Encoder
+) -> None:
+    network = make_network()
+    weights = no_weights(tiny.tokenizer.get_vocab_size(), 3)
+    network.lexical = LexicalEvidence(
+        weights._replace(
+            hash_of_name_P=torch.tensor([hash_of([7, 8])]),
+            tag_of_name_P=torch.tensor([1]),
+            names_of_length_L=torch.tensor([0, 1, *[0] * (LONGEST_NAME - 2)]),
+            name_weight=torch.tensor(5.0),
+        )
+    )
+    bundle = write_tiny_bundle(network=network)
+    ids = torch.tensor([[101, 7, 8, 102]])
+    with torch.no_grad():
+        torch.testing.assert_close(
+            load_network(bundle)(ids, torch.ones_like(ids)), network(ids, torch.ones_like(ids)), atol=1e-6, rtol=0
+        )
+
+
+def test_a_bundle_from_before_lexical_evidence_is_read(write_tiny_bundle: Write) -> None:
+    bundle = write_tiny_bundle()
+    path = bundle.folder / "bundle.json"
+    found = json.loads(path.read_text())
+    del found["fingerprint"], found["model"]["lexical"]
+    path.write_text(json.dumps({**found, "fingerprint": bundle_module._fingerprint(found)}))
+    assert read_bundle(bundle.folder).model.lexical is False
 
 
 def test_everything_else_comes_back(write_tiny_bundle: Write, tiny: Encoder) -> None:

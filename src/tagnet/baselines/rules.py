@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagnet.records.plain_words import plain_words
+from tagnet.records.tag_names import names_of_tags
 from tagnet.records.taxonomy import Taxonomy
 
 
@@ -34,20 +35,12 @@ class RulesBaseline:
         seed: int,
     ) -> None:
         """Gather the names of each tag, and the tags that come with it; texts and y_NK are not looked at."""
-        column_of = {tag: column for column, tag in enumerate(tags)}
         self._num_tags = len(tags)
         self._rules: list[tuple[tuple[str, ...], list[int]]] = []
-        outside = [] if taxonomy is None or self._inside_words else [t for t in taxonomy.tags if t not in column_of]
-        for tag in (*tags, *outside):
-            names, columns = [tag], [column_of[tag]] if tag in column_of else []
-            if taxonomy is not None and taxonomy.resolve(tag, aliases=False) is not None:
-                names += taxonomy.aliases_of(tag)
-                columns += [column_of[above] for above in taxonomy.ancestors(tag) if above in column_of]
-            if not columns:
-                continue
+        for names, columns in names_of_tags(tags, taxonomy, below=not self._inside_words):
             # A name of punctuation alone is no word, and would be found everywhere.
             patterns = tuple(dict.fromkeys(p for n in names if plain_words(n) for p in self._patterns(plain_words(n))))
-            self._rules.append((patterns, columns))
+            self._rules.append((patterns, list(columns)))
 
     def _patterns(self, name: str) -> tuple[str, ...]:
         return (name,) if self._inside_words else (f" {name} ", f" {name}s ")

@@ -37,7 +37,8 @@ def fit_thresholds(
     * `fixed`: the given one.
     * `global`: one for all tags, with the best micro F1.
     * `per_tag`: for each tag the one with the best F1.
-    * `shrunk`: n/(n + s) of that and the rest of the global one, for n positives and the shrinkage s.
+    * `shrunk`: n/(n + s) of that, for n positives and the shrinkage s; the rest is the mean of the global one and the
+      tag's `plug_in`, neither of which hangs on the tag's few positives.
     * `plug_in`: half the best F1 that the probabilities themselves promise (Lipton et al., arXiv 1402.1892: with
       calibrated probabilities the best threshold is half of the best F1).
 
@@ -79,16 +80,25 @@ def fit_thresholds(
         case GlobalThresholdConfig():
             return np.full(num_tags, global_threshold)
         case PerTagThresholdsConfig():
-            own_K, share_K = best_f1_thresholds(probs, y, known)[0], np.ones(num_tags)
+            thresholds_K = best_f1_thresholds(probs, y, known)[0]
         case ShrunkThresholdsConfig():
-            own_K = best_f1_thresholds(probs, y, known)[0]
             share_K = positives_K / np.maximum(positives_K + config.shrinkage, np.finfo(float).tiny)
+            safe_K = (plug_in_thresholds(probs, known) + global_threshold) / 2
+            thresholds_K = share_K * best_f1_thresholds(probs, y, known)[0] + (1 - share_K) * safe_K
         case PlugInThresholdsConfig():
-            own_K, share_K = best_f1_thresholds(probs, probs, known)[1] / 2, np.ones(num_tags)
+            thresholds_K = plug_in_thresholds(probs, known)
         case _:
             assert_never(config)
-    mixed_K = share_K * own_K + (1 - share_K) * global_threshold
-    return np.where(positives_K > 0, mixed_K, global_threshold)
+    return np.where(positives_K > 0, thresholds_K, global_threshold)
+
+
+def plug_in_thresholds(probs_NK: FloatArray, known_NK: BoolArray) -> FloatArray:
+    """Half of the best F1 that calibrated probabilities promise for each tag, (K,) (Lipton et al., arXiv 1402.1892).
+
+    >>> plug_in_thresholds(np.array([[1.0], [1.0], [0.0]]), np.ones((3, 1), bool)).tolist()
+    [0.5]
+    """
+    return best_f1_thresholds(probs_NK, probs_NK, known_NK)[1] / 2
 
 
 def best_micro_f1_threshold(probs_NK: FloatArray, y_NK: FloatArray, known_NK: BoolArray) -> float:

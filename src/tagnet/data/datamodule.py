@@ -127,6 +127,7 @@ class TextDataModule(pl.LightningDataModule):
 
     def train_batches(self, epoch: int) -> list[NDArray[np.int64]]:
         """The global batches of an epoch: the sampler's choice of records, then batches of like length."""
+        assert self._sizes.batch_size is not None
         chosen = self._train[epoch_indices(self._y_train_NK, self._sampler, self._seed, epoch)]
         return plan_epoch(self._lengths_N, chosen, self._sizes.batch_size, self._seed, epoch)
 

@@ -14,15 +14,20 @@ from tagnet.config import ModelConfig
 from tagnet.errors import ConfigError
 from tagnet.model.encoder import Encoder
 from tagnet.model.head import LabelAttentionHead, LinearHead
+from tagnet.model.lexical import LexicalEvidence
 from tagnet.model.pooling import make_pooling
 
 
 class TaggerNetwork(nn.Module):
-    """Encoder, pooling, dropout and head in one module."""
+    """Encoder, pooling, dropout and head in one module; and lexical evidence, once it has been fitted."""
+
+    lexical: LexicalEvidence | None
+    """What words and names add to the logits; None: nothing, as while the other weights are trained."""
 
     def __init__(self, encoder: Encoder, config: ModelConfig, num_tags: int) -> None:
         super().__init__()
         self.encoder = encoder.module
+        self.lexical = None
         self.dropout = nn.Dropout(config.dropout)
         self.head: LinearHead | LabelAttentionHead
         if config.head == "label_attention":
@@ -50,6 +55,8 @@ class TaggerNetwork(nn.Module):
             logits_SK = self.head(self.dropout(states_STH), mask_ST)
         else:
             logits_SK = self.head(self.dropout(self.pooling(states_STH, mask_ST)))
+        if self.lexical is not None:
+            logits_SK = logits_SK.float() + self.lexical(input_ids_ST, mask_ST)
         return logits_SK if text_of_S is None else max_over_windows(logits_SK, text_of_S)
 
     def embed(self, input_ids_ST: Tensor, mask_ST: Tensor) -> Tensor:

@@ -25,7 +25,6 @@ def compute_logits(
     pad_id: int,
     *,
     batch_size: int,
-    autocast_dtype: torch.dtype | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> NDArray[np.float32]:
     """Logits of all texts in their own order, (N, K).
@@ -35,13 +34,12 @@ def compute_logits(
         texts: N tokenized texts.
         pad_id: fills up the batches.
         batch_size: texts in a batch, and sequences that are run at once where texts have windows.
-        autocast_dtype: runs matrix products in this type; None: as the weights are.
         progress: called with the number of texts done after every batch.
     """
     device, num_tags = network.head.weight.device, network.head.weight.shape[0]
     logits_NK = np.zeros((len(texts), num_tags), dtype=np.float32)
     done = 0
-    with _evaluating(network), torch.autocast(device.type, autocast_dtype, enabled=autocast_dtype is not None):
+    with _evaluating(network):
         for batch in _batches(texts, pad_id, batch_size):
             logits_SK = _by_parts(network, batch, batch_size, device)
             logits_BK = logits_SK if batch.text_of_S is None else max_over_windows(logits_SK, batch.text_of_S)

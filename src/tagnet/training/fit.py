@@ -9,7 +9,7 @@ import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +45,11 @@ from tagnet.training.callbacks import CalibratedThresholds, CollapseCheck, Metri
 from tagnet.training.compilation import check_compiler
 from tagnet.training.distributed import ending_together, is_first_process, leave_group
 from tagnet.training.environment import environment
+from tagnet.training.lexical import add_lexical
 from tagnet.training.measure import Outcome, Side, measure, measured_sides
 from tagnet.training.module import TaggerModule
 from tagnet.training.objective import Objective, read_objective
-from tagnet.training.optim import choose_epochs
+from tagnet.training.optim import choose_batch_size, choose_epochs
 from tagnet.training.out_of_memory import memory_errors
 from tagnet.training.preflight import check_memory
 from tagnet.training.processes import check_launch, warn_of_parts
@@ -60,7 +61,7 @@ from tagnet.training.run_log import RunLog, disk_errors
 from tagnet.training.stopping import StopRequests
 from tagnet.training.tracking.registry import check_logger, results_of, tracked
 from tagnet.training.tracking.tracker import Tracker
-from tagnet.training.trainer import autocast_dtype, best_network, check_monitor, choose_precision, make_trainer
+from tagnet.training.trainer import best_network, check_monitor, choose_precision, make_trainer
 from tagnet.training.unreached import freeze_unreached
 from tagnet.training.warm_start import EarlierNetwork
 
@@ -119,7 +120,7 @@ def fit(
     check_launch(config.trainer)
     require_adapter_extra(config.adapter)
     device = choose_device(config.trainer.accelerator)
-    precision = choose_precision(config.trainer)
+    choose_precision(config.trainer)
     if config.run.dir is None:
         raise ConfigError("run.dir: expected the folder of the run, found null")
     folder = Path(config.run.dir)
@@ -133,6 +134,9 @@ def fit(
         encoder = load_encoder(config.encoder, dropout=config.model.encoder_dropout)
         text = _text_settings(config, encoder)
         tokens = _tokenize(encoder, text, prepared)
+        # The run's directory records the settings as they were asked for; training has the numbers that follow.
+        asked, size = config, choose_batch_size(config.trainer, len(prepared.split.train))
+        config = replace(config, trainer=replace(config.trainer, batch_size=size))
         pl.seed_everything(config.run.seed, verbose=False)
         network = _build_network(config, encoder, prepared, tokens)
         check_memory(config, network, tokens, prepared)
@@ -140,7 +144,7 @@ def fit(
         # Everything that can be wrong with settings and data has been found by now: only here is a folder made.
         with (
             memory_errors(config),
-            _open(folder, config, prepared),
+            _open(folder, asked, prepared),
             disk_errors(folder),
             tracked(config, folder, prepared) as tracker,
         ):
@@ -150,8 +154,10 @@ def fit(
             y_NK, split, tags = prepared.corpus.y_NK, prepared.split, prepared.corpus.label_space.tags
             network, best_step = best_network(folder / "checkpoints", encoder, config.model, config.adapter, len(tags))
             measured = measured_sides(config.run)
-            dtype = autocast_dtype(precision)
-            logits_NK = _final_logits(config, network.to(device), encoder, prepared, tokens, dtype, measured)
+            network.to(device)
+            if config.model.lexical:
+                add_lexical(network, encoder, prepared, tokens, config)
+            logits_NK = _final_logits(config, network, encoder, prepared, tokens, measured)
             rule = fit_decision_rule(tags, logits_NK[split.val], y_NK[split.val], config.calibrator, config.thresholds)
             _refuse_collapse(config, rule, logits_NK, prepared)
             write_bundle(
@@ -186,7 +192,7 @@ def fit(
                 tracker.log_results(results_of(outcome, best_step, folder))
             write_results(folder, config, prepared, tokens, outcome, best_step)
             remove_resume_points(folder / "checkpoints")
-    return Run(folder, outcome, config)
+    return Run(folder, outcome, asked)
 
 
 @contextmanager
@@ -226,14 +232,13 @@ def _final_logits(
     encoder: Encoder,
     prepared: Prepared,
     tokens: TokenizedTexts,
-    dtype: torch.dtype | None,
     sides: Sequence[Side],
 ) -> NDArray[np.float32]:
-    """Logits of the sides in their places in the corpus, (N, K); the other rows stay 0."""
+    """Logits of the sides in their places in the corpus, (N, K), as the bundle gives them; the other rows stay 0."""
     index = np.concatenate([getattr(prepared.split, side) for side in sides])
     logits_NK = np.zeros((len(tokens), len(prepared.corpus.label_space.tags)), dtype=np.float32)
     logits_NK[index] = compute_logits(
-        network, tokens.take(index), encoder.pad_id, batch_size=config.trainer.eval_batch_size, autocast_dtype=dtype
+        network, tokens.take(index), encoder.pad_id, batch_size=config.trainer.eval_batch_size
     )
     return logits_NK
 

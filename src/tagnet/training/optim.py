@@ -10,7 +10,7 @@ from torch import nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
-from tagnet.config import OptimConfig
+from tagnet.config import OptimConfig, TrainerConfig
 from tagnet.model.network import TaggerNetwork
 
 _LAYER = re.compile(r"\.(\d+)\.")
@@ -86,6 +86,20 @@ def rate_factor(step: int, num_steps: int, config: OptimConfig) -> float:
 def make_schedule(optimizer: torch.optim.Optimizer, num_steps: int, config: OptimConfig) -> LambdaLR:
     """`rate_factor` as a scheduler that is stepped after every optimizer step."""
     return LambdaLR(optimizer, lambda step: rate_factor(step, num_steps, config))
+
+
+def choose_batch_size(config: TrainerConfig, num_records: int) -> int:
+    """Records in a batch: the given number; else 16, doubled up to 64 where a corpus of this size would take too long.
+
+    Many steps on few records are what a small corpus needs; a large one is as well learned in fewer, larger ones, which
+    a machine computes faster.
+    """
+    if config.batch_size is not None:
+        return config.batch_size
+    size, most = 16, 64
+    while size < most and (config.max_epochs or config.epoch_range[0]) * num_records / size > 4 * config.steps:
+        size *= 2
+    return size
 
 
 def choose_epochs(steps_an_epoch: int, steps: int, epoch_range: tuple[int, int]) -> int:

@@ -97,5 +97,5 @@ def memory_errors(config: TrainConfig) -> Iterator[None]:
         raise HardwareError(
             f"trainer.batch_size={config.trainer.batch_size}: the {'GPU' if on_gpu else 'machine'} ran out of memory "
             f"({first_line(error)}).\nWhere another process took it, the same command goes on from the last resume "
-            f"point; else choose another run.dir.\n{ways_out(config, config.trainer.batch_size, None)}"
+            f"point; else choose another run.dir.\n{ways_out(config, config.trainer.batch_size or 1, None)}"
         ) from error

@@ -24,6 +24,7 @@ from tagnet.training.gpu_trial import fits_on, free_on, largest_by_trial, own_gp
 from tagnet.training.hardware import available_memory
 from tagnet.training.local_rank import local_rank
 from tagnet.training.memory import HEAP_SLACK, BatchShape, Footprint, largest, trace_evaluation, trace_step
+from tagnet.training.optim import choose_batch_size
 from tagnet.training.out_of_memory import evaluation_too_large, too_large
 from tagnet.training.processes import num_nodes, num_processes
 from tagnet.training.size_words import in_words
@@ -113,7 +114,7 @@ def check_ram(
             in_words(int(needed * HEAP_SLACK)),
             in_words(available),
         )
-    activations = trace_evaluation(network, evaluation, autocast_dtype(choose_precision(config.trainer)))
+    activations = trace_evaluation(network, evaluation, None)
     if activations is not None:
         idle, busy = (needed_memory(replace(step, activations=n), config.trainer) for n in (0, activations))
         if busy > available:
@@ -184,7 +185,8 @@ def copies_beside(config: TrainerConfig) -> int:
 
 def _largest_batch(config: TrainConfig, prepared: Prepared) -> int:
     """Texts of the largest batch of a process."""
-    train, size = prepared.split.train, config.trainer.batch_size
+    train = prepared.split.train
+    size = choose_batch_size(config.trainer, len(train))
     shown = len(train)
     if size > shown and not isinstance(config.sampler, NoSamplerConfig):
         shown = len(epoch_indices(prepared.corpus.y_NK[train], config.sampler, config.run.seed, 0))

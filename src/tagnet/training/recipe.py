@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +29,7 @@ from tagnet.training.compilation import check_compiler
 from tagnet.training.gpu_trial import MOST, fits_on, free_on, own_gpu
 from tagnet.training.hardware import available_memory
 from tagnet.training.memory import HEAP_SLACK, BatchShape, Footprint, state_memory, trace_step
+from tagnet.training.optim import choose_batch_size
 from tagnet.training.preflight import (
     check_gpu,
     check_ram,
@@ -171,7 +173,9 @@ def _read(config: TrainConfig) -> Corpus:
 
 def _largest_batches(config: TrainConfig, encoder: Encoder, corpus: Corpus | None) -> tuple[BatchShape, BatchShape]:
     """The largest training batch of a process, and the largest of evaluation, whatever the split."""
-    sizes = per_process(config.trainer, config.trainer.batch_size), config.trainer.eval_batch_size
+    # Of records that were not read there may be any number.
+    size = choose_batch_size(config.trainer, sys.maxsize if corpus is None else len(corpus.records))
+    sizes = per_process(config.trainer, size), config.trainer.eval_batch_size
     if corpus is None:
         limit = min(config.data.max_tokens or encoder.max_tokens, encoder.max_tokens)
         return BatchShape(sizes[0], sizes[0], limit), BatchShape(sizes[1], sizes[1], limit)

@@ -52,8 +52,8 @@ def choose_precision(config: TrainerConfig) -> str:
         HardwareError: the machine cannot compute in it.
     """
     on_gpu = choose_device(config.accelerator).type == "cuda"
-    # Older GPUs emulate it, slower than float32.
-    has_bf16 = on_gpu and torch.cuda.is_bf16_supported(including_emulation=False)
+    # Older GPUs and processors emulate it, slower than float32.
+    has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False) if on_gpu else processor_has_bf16()
     if config.precision == "auto":
         return "bf16-mixed" if has_bf16 else "32-true"
     if config.precision == "16-mixed" and not on_gpu:
@@ -63,6 +63,13 @@ def choose_precision(config: TrainerConfig) -> str:
             f"trainer.precision=bf16-mixed: {torch.cuda.get_device_name()} cannot; use 16-mixed or 32-true"
         )
     return config.precision
+
+
+def processor_has_bf16() -> bool:
+    """Whether this processor multiplies matrices in bfloat16 by itself (AVX-512 BF16, AMX), at twice float32's rate."""
+    # PyTorch asks the processor under these names alone; a version without them says no.
+    asks = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+    return any(ask() for ask in asks if ask is not None)
 
 
 def autocast_dtype(precision: str) -> torch.dtype | None:

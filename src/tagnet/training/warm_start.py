@@ -39,7 +39,10 @@ class EarlierNetwork:
         """
         self._network = network
         self._bundle = read_bundle(folder)
-        self._earlier = load_network(self._bundle).state_dict()
+        earlier = load_network(self._bundle)
+        # It belongs to the vocabulary and tags of that run; this one fits its own.
+        earlier.lexical = None
+        self._earlier = earlier.state_dict()
         names = sorted(self._earlier.keys() | network.state_dict().keys())
         different = [name for name in names if _shape(self._earlier, name) != _shape(network.state_dict(), name)]
         if different:

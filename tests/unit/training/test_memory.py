@@ -137,7 +137,7 @@ def status(key):
 asked = json.loads(sys.argv[1])
 shape = BatchShape(asked["texts"], asked["texts"], asked["tokens"])
 torch.set_num_threads(1)
-network = TaggerNetwork(load_encoder("tiny"), ModelConfig("mean", "linear", 0.1, None, None), 50).train()
+network = TaggerNetwork(load_encoder("tiny"), ModelConfig("mean", "linear", 0.1, None, False, None), 50).train()
 if asked["checkpointing"]:
     enable_gradient_checkpointing(network.encoder)
 step = trace_step(network, shape, None)

@@ -12,10 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AlbertConfig, AutoModel, BertConfig, DebertaV2Config, DistilBertConfig, ModernBertConfig
 
-from tagnet.config import OptimConfig
+from tagnet.config import OptimConfig, TrainConfig
 from tagnet.model.encoder import Encoder
 from tagnet.model.network import TaggerNetwork
-from tagnet.training.optim import choose_epochs, make_optimizer, make_schedule, parameter_groups, rate_factor
+from tagnet.training.optim import (
+    choose_batch_size,
+    choose_epochs,
+    make_optimizer,
+    make_schedule,
+    parameter_groups,
+    rate_factor,
+)
 
 CONFIG = OptimConfig(
     lr=1.0,
@@ -191,3 +198,22 @@ def test_epochs_come_near_the_steps_within_the_range(
 def test_half_precision_is_not_fused(make_network: Callable[..., TaggerNetwork], precision: str, fused: bool) -> None:
     optimizer = make_optimizer(make_network(), replace(CONFIG, fused=True), precision)
     assert optimizer.defaults["fused"] is fused
+
+
+@pytest.mark.parametrize(
+    ("given", "records", "found"),
+    [
+        ("null", 1000, 16),
+        ("null", 7400, 16),
+        ("null", 7500, 32),
+        ("null", 43_410, 64),
+        ("null", 10**9, 64),
+        ("8", 43_410, 8),
+        ("128", 100, 128),
+    ],
+)
+def test_batches_grow_with_the_corpus_where_no_size_is_given(
+    given: str, records: int, found: int, make_config: Callable[..., TrainConfig]
+) -> None:
+    config = make_config("trainer=auto", f"trainer.batch_size={given}", "trainer.steps=350")
+    assert choose_batch_size(config.trainer, records) == found

@@ -18,6 +18,7 @@ from tagnet.model.encoder import Encoder
 from tagnet.model.network import TaggerNetwork
 from tagnet.training import gpu_trial, preflight
 from tagnet.training.memory import HEAP_SLACK, BatchShape, Footprint, trace_evaluation, trace_step
+from tagnet.training.optim import choose_batch_size
 from tagnet.training.preflight import check_gpu, check_memory, longest_batch, needed_memory, per_process
 
 MakeConfig = Callable[..., TrainConfig]
@@ -41,7 +42,8 @@ def available(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
 
 def needed(config: TrainConfig, network: TaggerNetwork, tokens: TokenizedTexts, prepared: Prepared) -> int:
-    size = per_process(config.trainer, min(config.trainer.batch_size, len(prepared.split.train)))
+    records = len(prepared.split.train)
+    size = per_process(config.trainer, min(choose_batch_size(config.trainer, records), records))
     step = trace_step(network, longest_batch(tokens, prepared.split.train, size), None)
     assert step is not None
     return needed_memory(step, config.trainer)

@@ -18,6 +18,7 @@ from tagnet.data.datamodule import TextDataModule
 from tagnet.errors import ConfigError, HardwareError, RunDirectoryError
 from tagnet.model.encoder import Encoder
 from tagnet.model.network import TaggerNetwork
+from tagnet.training import trainer as trainer_module
 from tagnet.training.checkpoint_files import WholeFiles
 from tagnet.training.resume import ResumePoints
 from tagnet.training.stopping import StopRequests
@@ -78,11 +79,27 @@ def test_a_monitor_that_is_no_metric_is_refused(monitor: str, hint: str, make_co
     ],
 )
 def test_precision(
-    gpus: int, bf16: bool, asked: str, found: str, gpu: Callable[..., None], make_config: MakeConfig
+    gpus: int,
+    bf16: bool,
+    asked: str,
+    found: str,
+    gpu: Callable[..., None],
+    make_config: MakeConfig,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     gpu(gpus, bf16=bf16)
+    monkeypatch.setattr(trainer_module, "processor_has_bf16", lambda: False)
     trainer = make_config("trainer=auto", f"trainer.precision={asked}").trainer
     assert choose_precision(trainer) == found
+
+
+def test_auto_takes_bf16_on_a_processor_that_has_it(
+    gpu: Callable[..., None], make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpu(0)
+    monkeypatch.setattr(trainer_module, "processor_has_bf16", lambda: True)
+    assert choose_precision(make_config("trainer=auto").trainer) == "bf16-mixed"
+    assert choose_precision(make_config("trainer=cpu").trainer) == "32-true"
 
 
 @pytest.mark.parametrize(("gpus", "asked"), [(0, "16-mixed"), (1, "bf16-mixed")])
@@ -238,7 +255,7 @@ def test_the_best_weights_come_back_in_a_network_of_their_own(
     with torch.no_grad():
         for parameter in tiny.module.parameters():  # trained on since
             parameter.zero_()
-    model, adapter = ModelConfig("mean", head, 0.1, None, None), NoAdapterConfig("none")
+    model, adapter = ModelConfig("mean", head, 0.1, None, False, None), NoAdapterConfig("none")
     network, step = best_network(tmp_path, tiny, model, adapter, 4)
     assert step == 12
     assert not network.training
@@ -248,6 +265,6 @@ def test_the_best_weights_come_back_in_a_network_of_their_own(
 
 def test_best_weights_that_cannot_be_read_are_one_clear_error(tmp_path: Path, tiny: Encoder) -> None:
     (tmp_path / "best.ckpt").write_bytes(b"")
-    model, adapter = ModelConfig("mean", "linear", 0.1, None, None), NoAdapterConfig("none")
+    model, adapter = ModelConfig("mean", "linear", 0.1, None, False, None), NoAdapterConfig("none")
     with pytest.raises(RunDirectoryError, match=r"/best\.ckpt: expected the weights that the run has saved, found "):
         best_network(tmp_path, tiny, model, adapter, 4)

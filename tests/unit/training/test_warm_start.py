@@ -39,7 +39,7 @@ def noisy_encoder() -> Encoder:
 
 @pytest.mark.parametrize("head", ["linear", "label_attention"])
 def test_rows_of_common_tags_and_all_else_come_over(head: Any, make_network: Make, write_tiny_bundle: Write) -> None:
-    model = ModelConfig("mean", head, 0.1, None, None)
+    model = ModelConfig("mean", head, 0.1, None, False, None)
     bundle = write_tiny_bundle(tags=("a", "b", "c"), network=make_network(3, head=head), model=model)
     earlier = load_network(bundle)
     network = make_network(4, encoder=noisy_encoder(), head=head)

@@ -1,0 +1,61 @@
+"""Trainings of a benchmark, one after the other, and what came of them as JSON: finished ones are never run again."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from tagnet.atomic import write_json
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def trained(words: Sequence[str], folder: Path) -> tuple[dict[str, Any], float | None]:
+    """A finished run's metrics.json, and the seconds that it took; None where it was finished before."""
+    seconds = None
+    if not (folder / "metrics.json").is_file():
+        started = time.monotonic()
+        print(f"{folder}: tagnet train {' '.join(words)}", file=sys.stderr, flush=True)
+        command = [sys.executable, "-m", "tagnet.cli.main", "train", *words, f"run.dir={folder}"]
+        subprocess.run(command, check=True)
+        seconds = round(time.monotonic() - started, 1)
+    return json.loads((folder / "metrics.json").read_text(encoding="utf-8")), seconds
+
+
+def values(side: dict[str, Any]) -> dict[str, float]:
+    """Metric → value, of one side of a metrics.json."""
+    return {name: estimate["value"] for name, estimate in side.items()}
+
+
+def intervals(side: dict[str, Any]) -> dict[str, list[float]]:
+    """Metric → bounds of its interval."""
+    return {name: [estimate["low"], estimate["high"]] for name, estimate in side.items()}
+
+
+def read_results(name: str) -> list[dict[str, Any]]:
+    """All results of a benchmark so far."""
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+
+
+def keep(name: str, entry: dict[str, Any], keys: Sequence[str]) -> None:
+    """Write a result down; one with the same keys is replaced, but for the seconds that only its first run knows."""
+    results = read_results(name)
+    place = [each[key] for key in keys for each in [entry]]
+    for each in results:
+        if [each[key] for key in keys] == place and entry.get("seconds") is None:
+            entry = {**entry, "seconds": each.get("seconds")}
+    others = [each for each in results if [each[key] for key in keys] != place]
+    write_json(RESULTS / f"{name}.json", sorted([*others, entry], key=lambda each: [str(each[key]) for key in keys]))
+
+
+def wide_console() -> Console:
+    """A terminal as it is; elsewhere wide enough for the tables."""
+    return Console(highlight=False, width=160 if not sys.stdout.isatty() else None)
