@@ -118,18 +118,29 @@ def predict(
         typer.Argument(help="Texts; none: --input, or lines of standard input, each a text or a JSON record."),
     ] = None,
     input: Annotated[
-        Path | None, typer.Option(help="Records: JSON, JSON Lines, CSV or Parquet; no tags needed.")
+        Path | None, typer.Option(help="Records: JSON Lines, CSV, Parquet of any size, JSON; no tags needed.")
     ] = None,
     output: Annotated[Path | None, typer.Option(help="A JSON Lines file, one line a record, in order.")] = None,
     top: Annotated[int | None, typer.Option(min=1, help="Only the N most probable tags.")] = None,
     column: Annotated[list[str] | None, typer.Option(help="OURS=THEIRS: the name of a column in the file.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Records in a batch.")] = 64,
     device: Device = "auto",
+    engine: Annotated[str, typer.Option(help="local, or ray: over a Ray cluster, with --input.")] = "local",
 ) -> None:
-    """Suggest tags for texts, for a file of records, or for lines of standard input."""
+    """Suggest tags for texts, for a file of records of any size, or for lines of standard input."""
     from tagnet.cli.predict import run
 
-    run(bundle, text or [], input, output, top=top, columns=column or [], batch_size=batch_size, device=device)
+    run(
+        bundle,
+        text or [],
+        input,
+        output,
+        top=top,
+        columns=column or [],
+        batch_size=batch_size,
+        device=device,
+        engine=engine,
+    )
 
 
 @app.command()
@@ -163,7 +174,7 @@ def serve(
         Path | None, typer.Option(help="Clients have to send the token in it; default: TAGNET_TOKEN, else none.")
     ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of a batch; default: one a core.")] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Records in a batch.")] = 32,
+    batch_size: Annotated[int, typer.Option(min=1, help="Records in a batch.")] = 8,
     max_body: Annotated[int, typer.Option(min=1024, help="Bytes of a request's body.")] = Limits.body_bytes,
     max_records: Annotated[int, typer.Option(min=1, help="Records of a request.")] = Limits.records,
     max_characters: Annotated[int, typer.Option(min=1, help="Characters of a record.")] = Limits.characters,

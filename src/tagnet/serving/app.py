@@ -56,7 +56,7 @@ class Settings:
     """An ONNX export, or whatever `load` makes one of."""
     load: Callable[[Path], Engine]
     limits: Limits = field(default_factory=Limits)
-    batch_size: int = 32
+    batch_size: int = 8
     """Records in a batch."""
     annotations: Path | None = None
     """The file that authors' answers are appended to; None: they are not stored."""

@@ -30,7 +30,7 @@ _LOG = logging.getLogger("tagnet.serving")
 
 _LONGEST_WAIT = 0.002
 """How long the thread lets requests gather, where several clients ask at once (unit: seconds)."""
-_BATCHES_A_TURN = 4
+_BATCHES_A_TURN = 8
 """So many batches are taken, and sorted by length, at a time."""
 
 
@@ -69,7 +69,7 @@ class Watch:
 class Batcher:
     """The queue and its thread."""
 
-    def __init__(self, limits: Limits, batch_size: int = 32, watch: Watch | None = None) -> None:
+    def __init__(self, limits: Limits, batch_size: int = 8, watch: Watch | None = None) -> None:
         self._limits = limits
         self._batch_size = batch_size
         self._watch = watch or Watch()
