@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import logging
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import Progress
 from rich.text import Text
 
 from tagnet.cli.console import message_console, result_console, speak_to
 from tagnet.cli.extras import require_extra
+from tagnet.cli.predict_file import FileJob, predict_file, progress_bar
 from tagnet.errors import ConfigError, RecordError, nearest
 
 if TYPE_CHECKING:
@@ -28,8 +24,6 @@ if TYPE_CHECKING:
 _SHOWN = 8
 _BLOCK = 4096
 """Records that are held and computed at a time."""
-_LARGE_ARRAY = 256 << 20
-"""Of bytes: a JSON array from here on is worth a warning."""
 
 
 def run(
@@ -79,8 +73,8 @@ def run(
             "batch_size": batch_size,
             "block": _BLOCK,
         }
-        job = _Job(str(input), schema, load, settings, top, batch_size, engine)
-        _predict_file(job, output, messages)
+        job = FileJob(str(input), schema, load, settings, top, batch_size, engine, _BLOCK)
+        predict_file(job, output, messages)
         return
     inputs: Sequence[str | Record]
     ids: Sequence[RecordId]
@@ -92,7 +86,7 @@ def run(
     if texts and output is None and result_console().is_terminal:
         _show(texts, tagger.to_predictions(tagger.probabilities(inputs, batch_size=batch_size), top))
         return
-    with _bar(messages, len(inputs), "predicting", hide=output is None and sys.stdout.isatty()) as advance:
+    with progress_bar(messages, len(inputs), "predicting", hide=output is None and sys.stdout.isatty()) as advance:
         lines = _lines(tagger, inputs, ids, top, batch_size, advance, predict_block)
         if output is None:
             for line in lines:
@@ -102,70 +96,6 @@ def run(
 
         write_with(output, lambda path: _write(path, lines))
     messages.print(Text(f"{len(ids)} records → {output}"), soft_wrap=True)
-
-
-@dataclass(frozen=True)
-class _Job:
-    """A file to predict."""
-
-    source: str
-    schema: RowSchema
-    load: Callable[[], AnyTagger]
-    settings: Mapping[str, Any]
-    """What the lines depend on, but for the records."""
-    top: int | None
-    batch_size: int
-    engine: str
-
-    def lines_from(self, done: int) -> Iterator[Lines]:
-        """The lines from a record on, a block at a time."""
-        from tagnet.prediction.stream import blocks_of, predict_block
-        from tagnet.records.survey import iter_records
-
-        source, schema = self.source, self.schema
-        if self.engine == "ray":
-            from tagnet.prediction.ray_engine import lines_with_ray
-
-            yield from lines_with_ray(
-                lambda: blocks_of(iter_records(source, schema), _BLOCK, skip=done),
-                self.load,
-                top=self.top,
-                batch_size=self.batch_size,
-            )
-            return
-        tagger = self.load()
-        for block in blocks_of(iter_records(source, schema), _BLOCK, skip=done):
-            yield predict_block(tagger, block, self.top, self.batch_size)
-
-
-def _predict_file(job: _Job, output: Path | None, messages: Console) -> None:
-    """All records of a file, in memory that does not grow with it; the output goes on after a kill."""
-    from tagnet.prediction.stream import write_resumably
-    from tagnet.records.survey import survey_records
-
-    _warn_of_large_arrays(Path(job.source))
-    on_screen = output is None and sys.stdout.isatty()
-    with _bar(messages, None, "looking at the records", hide=on_screen) as advance:
-        survey = survey_records(job.source, job.schema, advance)
-    with _bar(messages, survey.num_records, "predicting", hide=on_screen) as advance:
-        if output is None:
-            done = 0
-            for count, lines in job.lines_from(0):
-                sys.stdout.write(lines.decode())
-                done += count
-                advance(done)
-            return
-        settings = {**job.settings, "records": survey.fingerprint}
-        before = write_resumably(output, settings, survey.num_records, job.lines_from, progress=advance)
-    went_on = f" ({before} of them by an earlier run that was stopped)" if before else ""
-    messages.print(Text(f"{survey.num_records} records{went_on} → {output}"), soft_wrap=True)
-
-
-def _warn_of_large_arrays(path: Path) -> None:
-    if path.suffix.lower() == ".json" and path.is_file() and path.stat().st_size > _LARGE_ARRAY:
-        logging.getLogger("tagnet").warning(
-            "%s: a JSON array is read into memory as a whole; JSON Lines, CSV and Parquet are not", path
-        )
 
 
 def _described(bundle: Path, *, is_onnx: bool) -> tuple[tuple[str, ...], str]:
@@ -188,21 +118,6 @@ def _load(bundle: Path, device: str, *, is_onnx: bool) -> AnyTagger:
     from tagnet.prediction.tagger import Tagger
 
     return Tagger.load(bundle, device)
-
-
-@contextmanager
-def _bar(console: Console, total: int | None, what: str, *, hide: bool) -> Iterator[Callable[[int], object]]:
-    """A progress bar on standard error, where that is a terminal."""
-    # rich would lead standard output to the progress bar's console, which is standard error.
-    with Progress(
-        *Progress.get_default_columns(),
-        console=console,
-        transient=True,
-        disable=hide or not console.is_terminal,
-        redirect_stdout=False,
-    ) as progress:
-        task = progress.add_task(what, total=total)
-        yield lambda done: progress.update(task, completed=done)
 
 
 def _lines(

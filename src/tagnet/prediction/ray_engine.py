@@ -1,12 +1,13 @@
 """Predictions over Ray Data: the same blocks and the same lines, computed by actors of a cluster.
 
-One task reads the records and hands out blocks, as they are asked for; actors, each with a tagger of its own, make lines
-of them, which come back in order. Every node must reach the records and the bundle under the same path.
+One task reads the records and hands out blocks, as they are asked for; actors, each with a tagger of its own, make
+lines of them, which come back in order. Every node must reach the records and the bundle under the same path.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -19,9 +20,12 @@ from tagnet.records.record import Record, RecordId
 
 _COLUMN = "block"
 
+Blocks = Callable[[], Iterator[Sequence[tuple[RecordId, Record]]]]
+"""Reads records, and gives them a block at a time."""
+
 
 def lines_with_ray(
-    blocks: Callable[[], Iterator[Sequence[tuple[RecordId, Record]]]],
+    blocks: Blocks,
     load: Callable[[], AnyTagger],
     *,
     top: int | None,
@@ -50,12 +54,13 @@ def lines_with_ray(
 
     started_here = not ray.is_initialized()
     if started_here:
-        ray.init(logging_level="ERROR", log_to_driver=False, configure_logging=False)
+        ray.init(logging_level=logging.ERROR, log_to_driver=False, configure_logging=False)
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     context = ray.data.DataContext.get_current()
     in_order, bars = context.execution_options.preserve_order, context.enable_progress_bars
     context.execution_options.preserve_order, context.enable_progress_bars = True, False
     try:
-        cores = int(ray.cluster_resources().get("CPU", 1))
+        cores = int(ray.cluster_resources().get("CPU", 1))  # type: ignore[no-untyped-call]
         predicted = ray.data.read_datasource(_source(blocks), override_num_blocks=1).map_batches(
             _Predict,
             fn_constructor_args=(load, top, batch_size),
@@ -89,13 +94,16 @@ class _Predict:
         }
 
 
-def _source(blocks: Callable[[], Iterator[Sequence[tuple[RecordId, Record]]]]) -> Any:
+def _source(blocks: Blocks) -> Any:
     """A data source of one task, whose rows are blocks."""
     import pyarrow
     from ray.data.block import BlockMetadata
     from ray.data.datasource import Datasource, ReadTask
 
-    class Blocks(Datasource):  # type: ignore[misc]
+    class BlockSource(Datasource):
+        def __init__(self) -> None:
+            super().__init__()  # type: ignore[no-untyped-call]
+
         def estimate_inmemory_data_size(self) -> int | None:
             return None
 
@@ -107,4 +115,4 @@ def _source(blocks: Callable[[], Iterator[Sequence[tuple[RecordId, Record]]]]) -
 
             return [ReadTask(read, BlockMetadata(None, None, None))]
 
-    return Blocks()
+    return BlockSource()

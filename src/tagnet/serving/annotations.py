@@ -28,6 +28,9 @@ from pathlib import Path
 from typing import Any
 
 from tagnet.errors import RunDirectoryError
+from tagnet.serving.engine import Engine
+from tagnet.serving.refusal import Refusal
+from tagnet.serving.schemas import AnnotationRequest
 
 _LOG = logging.getLogger("tagnet.serving")
 _LOOKED_AT = 1 << 22
@@ -108,3 +111,37 @@ class AnnotationFile:
         else:
             os.write(self._handle, b"\n")
         os.fsync(self._handle)
+
+
+def annotation_row(asked: AnnotationRequest, engine: Engine, most_characters: int) -> dict[str, Any]:
+    """What is stored of an annotation.
+
+    Raises:
+        Refusal: a tag is unknown, stands in two lists, or the record is not as it should be.
+    """
+    identity = asked.record.get("id")
+    if identity is not None and (not isinstance(identity, int | str) or isinstance(identity, bool) or identity == ""):
+        raise Refusal(422, "not_an_id", "record.id: expected an integer or a text that is not empty")
+    if isinstance(identity, str) and len(identity) > 1000:
+        raise Refusal(422, "not_an_id", "record.id: expected at most 1000 characters")
+    fields = engine.fields(asked.record, most_characters)
+    place_of: dict[str, str] = {}
+    for place in ("kept", "added", "removed"):
+        tags = getattr(asked, place)
+        engine.check_tags(tags, place)
+        for tag in tags:
+            if tag in place_of:
+                raise Refusal(422, "tag_twice", f"{place}: {tag!r} is in {place_of[tag]} already; name each tag once")
+            place_of[tag] = place
+    engine.check_tags([each.tag for each in asked.shown], "shown")
+    return {
+        "project_id": identity,
+        "model_version": engine.version,
+        "annotator": asked.annotator,
+        "record": fields,
+        "shown": [each.model_dump() for each in asked.shown],
+        "kept": asked.kept,
+        "added": asked.added,
+        "removed": asked.removed,
+        "comment": asked.comment,
+    }

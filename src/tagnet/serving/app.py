@@ -17,13 +17,14 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from tagnet.serving.annotations import AnnotationFile
+from tagnet.serving.annotations import AnnotationFile, annotation_row
 from tagnet.serving.batching import Batcher, Watch
 from tagnet.serving.engine import Engine
 from tagnet.serving.explain import parts_of, questions, weights
-from tagnet.serving.guard import Guard
+from tagnet.serving.guard import Guard, failed
 from tagnet.serving.limits import Limits
 from tagnet.serving.metrics import CONTENT_TYPE, Metrics
 from tagnet.serving.openapi import body, errors, with_requests
@@ -44,6 +45,8 @@ from tagnet.serving.schemas import (
 )
 from tagnet.serving.static_page import page_files
 
+CLIENT_GONE = 499
+"""How a request is counted whose client went away before it was there."""
 WATCH_SECONDS = 2.0
 """How often the folder is looked at."""
 
@@ -149,6 +152,14 @@ def _handle_errors(app: FastAPI) -> None:
     @app.exception_handler(Refusal)
     async def refused(request: Request, error: Refusal) -> Response:
         return error.response()
+
+    @app.exception_handler(ClientDisconnect)
+    async def gone(request: Request, error: ClientDisconnect) -> Response:
+        return Response(status_code=CLIENT_GONE)
+
+    @app.exception_handler(Exception)
+    async def broken(request: Request, error: Exception) -> Response:
+        return failed()
 
     @app.exception_handler(HTTPException)
     async def not_there(request: Request, error: HTTPException) -> Response:
@@ -261,40 +272,6 @@ def _add_annotations(
             ) from error
         metrics.annotations.inc()
         return json_response(json.dumps({"id": identity, "stored": True}).encode(), 201)
-
-
-def annotation_row(asked: AnnotationRequest, engine: Engine, most_characters: int) -> dict[str, Any]:
-    """What is stored of an annotation.
-
-    Raises:
-        Refusal: a tag is unknown, stands in two lists, or the record is not as it should be.
-    """
-    identity = asked.record.get("id")
-    if identity is not None and (not isinstance(identity, int | str) or isinstance(identity, bool) or identity == ""):
-        raise Refusal(422, "not_an_id", "record.id: expected an integer or a text that is not empty")
-    if isinstance(identity, str) and len(identity) > 1000:
-        raise Refusal(422, "not_an_id", "record.id: expected at most 1000 characters")
-    fields = engine.fields(asked.record, most_characters)
-    place_of: dict[str, str] = {}
-    for place in ("kept", "added", "removed"):
-        tags = getattr(asked, place)
-        engine.check_tags(tags, place)
-        for tag in tags:
-            if tag in place_of:
-                raise Refusal(422, "tag_twice", f"{place}: {tag!r} is in {place_of[tag]} already; name each tag once")
-            place_of[tag] = place
-    engine.check_tags([each.tag for each in asked.shown], "shown")
-    return {
-        "project_id": identity,
-        "model_version": engine.version,
-        "annotator": asked.annotator,
-        "record": fields,
-        "shown": [each.model_dump() for each in asked.shown],
-        "kept": asked.kept,
-        "added": asked.added,
-        "removed": asked.removed,
-        "comment": asked.comment,
-    }
 
 
 def _add_reload(app: FastAPI, served: Served) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import hmac
 import logging
 import secrets
 import time
 
-from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -67,16 +65,12 @@ class Guard:
                 await refused(scope, receive, send_on)
             else:
                 await self._app(scope, receive, send_on)
-        except (ClientDisconnect, asyncio.CancelledError):
-            status = status or 499
-            raise_if_cancelled()
         except Exception:
-            identity = secrets.token_hex(6)
-            _LOG.exception("request %s failed", identity)
-            if status:
+            if not status:
+                await failed()(scope, receive, send_on)
+            elif status != 500:  # 500: said and logged already, further in
+                _LOG.exception("an answer broke off")
                 raise
-            message = f"the server failed; its log says why under the id {identity}"
-            await json_response(refusal_body("internal", message), 500)(scope, receive, send_on)
         finally:
             self.in_flight -= 1
             self._metrics.in_flight.set(self.in_flight)
@@ -102,11 +96,12 @@ class Guard:
         return kind.lower() == b"bearer" and hmac.compare_digest(_hash(token.strip()), self._token_hash)
 
 
-def raise_if_cancelled() -> None:
-    """Pass a cancellation on; a client that went away is nobody's fault."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
+def failed() -> Response:
+    """The answer to a request whose handler has failed, called where the exception is at hand: it is for the log."""
+    identity = secrets.token_hex(6)
+    _LOG.exception("request %s failed", identity)
+    message = f"the server failed; its log says why under the id {identity}"
+    return json_response(refusal_body("internal", message), 500)
 
 
 def _hash(token: bytes) -> bytes:
