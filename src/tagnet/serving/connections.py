@@ -15,6 +15,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from tagnet.serving.limits import Limits
 from tagnet.serving.refusal import refusal_body
 
+_AHEAD = 32
+"""Requests that a client may send before it has heard the answer to the first; each one waits in memory."""
+
 
 class BoundedProtocol(HttpToolsProtocol):
     """uvicorn's protocol, with the bounds of `limits`."""
@@ -52,7 +55,17 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Go on once the headers are there."""
         self._headers_since = None
-        super().on_headers_complete()
+        if len(self.pipeline) >= _AHEAD:
+            self._refused = True
+            self.transport.abort()
+        if not self._refused:
+            super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        """Go on with the next request; while some wait, no more are read."""
+        super().on_response_complete()
+        if self.pipeline:
+            self.flow.pause_reading()
 
     def is_late(self, now: float) -> bool:
         """Whether the client has used up its time."""

@@ -57,8 +57,8 @@ class StoppingServer(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-def serve(guard: Guard, host: str, port: int, limits: Limits, started: Callable[[int], object]) -> None:
-    """Serve until a signal stops it.
+def make_server(guard: Guard, host: str, port: int, limits: Limits, started: Callable[[int], object]) -> StoppingServer:
+    """A server that is not running yet.
 
     Args:
         guard: the application.
@@ -66,9 +66,6 @@ def serve(guard: Guard, host: str, port: int, limits: Limits, started: Callable[
         port: 0 for one that is free.
         limits: the bounds.
         started: called with the port, once requests are taken.
-
-    Raises:
-        ConfigError: the address cannot be listened on.
     """
     protocol = type("Protocol", (BoundedProtocol,), {"limits": limits})
     config = uvicorn.Config(
@@ -85,10 +82,18 @@ def serve(guard: Guard, host: str, port: int, limits: Limits, started: Callable[
         timeout_keep_alive=limits.idle_seconds,
         timeout_graceful_shutdown=2,
     )
+    return StoppingServer(config, guard, limits, started)
+
+
+def serve(guard: Guard, host: str, port: int, limits: Limits, started: Callable[[int], object]) -> None:
+    """Serve until a signal stops it; the arguments are those of `make_server`.
+
+    Raises:
+        ConfigError: the address cannot be listened on.
+    """
     logging.getLogger("uvicorn").setLevel(logging.CRITICAL)
-    server = StoppingServer(config, guard, limits, started)
     try:
-        server.run()
+        make_server(guard, host, port, limits, started).run()
     except SystemExit as error:
         raise ConfigError(
             f"--host {host} --port {port}: cannot be listened on; is the port taken? --port 0 finds a free one"

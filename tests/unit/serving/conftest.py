@@ -84,7 +84,7 @@ class Asker:
         self._stop = asyncio.Event()
         self.runner.run(self._start())
 
-    def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
+    def __call__(self, method: str, path: str, body: Any = None, **headers: Any) -> Answer:
         return self.runner.run(self.ask(method, path, body, **headers))
 
     def together(self, *asked: tuple[Any, ...]) -> list[Answer]:
@@ -178,7 +178,7 @@ def start(model: Lengths, tmp_path: Path) -> Iterator[Callable[..., Asker]]:
     askers = []
 
     def make(**settings: Any) -> Asker:
-        chosen = {"folder": tmp_path, "load": lambda folder: Engine(model), "batch_size": 4} | settings
+        chosen: dict[str, Any] = {"folder": tmp_path, "load": lambda folder: Engine(model), "batch_size": 4} | settings
         askers.append(Asker(build_app(Settings(**chosen))))
         return askers[-1]
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from tagnet.errors import RunDirectoryError
-from tagnet.serving import annotations
 from tagnet.serving.annotations import AnnotationFile
 
 
@@ -88,7 +87,7 @@ def test_half_a_line_is_taken_back(path: Path, monkeypatch: pytest.MonkeyPatch) 
     file.append({"n": 1})
     before = path.read_bytes()
     real = os.write
-    monkeypatch.setattr(annotations.os, "write", lambda handle, content: real(handle, content[:7]))
+    monkeypatch.setattr("tagnet.serving.annotations.os.write", lambda handle, content: real(handle, content[:7]))
     with pytest.raises(OSError, match="No space left"):
         file.append({"n": 2})
     file.close()

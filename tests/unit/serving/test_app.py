@@ -194,14 +194,12 @@ def test_without_a_file_no_annotation_is_taken(start: Start) -> None:
 
 
 def test_a_full_disk_is_said(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tagnet.serving import annotations
-
     def full(handle: int) -> None:
         raise OSError(28, "No space left on device")
 
     path = tmp_path / "a.jsonl"
     asker = start(annotations=path)
-    monkeypatch.setattr(annotations.os, "fsync", full)
+    monkeypatch.setattr("tagnet.serving.annotations.os.fsync", full)
     assert asker("POST", "/v1/annotations", annotation()).error == (503, "not_stored")
     assert path.read_text() == ""
 

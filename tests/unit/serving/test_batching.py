@@ -101,7 +101,12 @@ def test_a_failure_is_told_to_those_it_concerns_and_the_thread_goes_on(
 def test_who_gave_up_is_not_computed(make_model: Any) -> None:
     model = make_model()
     begun, free = threading.Event(), threading.Event()
-    model.hold = lambda: (begun.set(), free.wait(5))
+
+    def hold() -> None:
+        begun.set()
+        free.wait(5)
+
+    model.hold = hold
 
     async def go() -> None:
         batcher = Batcher(Limits())
