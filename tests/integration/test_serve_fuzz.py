@@ -22,6 +22,8 @@ from tagnet.training.fit import Run
 MUTATED = int(os.environ.get("TAGNET_MUTATED_BODIES", "10000"))
 ALLOWED = {200, 201, 400, 404, 405, 408, 411, 413, 414, 415, 422, 429, 431, 503}
 
+STRANGE = [b"null", b"-1", b"1e999", b"NaN", b'"\\ud800"', b"[]", b"{}", b"true", b"9" * 400, b'"\\u0000"', b"[[["]
+
 
 @pytest.fixture(scope="module")
 def server(small_run: Run, tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Iterator[str]:
