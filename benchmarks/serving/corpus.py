@@ -6,7 +6,7 @@ import json
 from importlib.resources import files
 
 
-def corpus_records(features: tuple[str, ...]) -> list[dict[str, str]]:
-    """Records with the fields of a model, "" where the corpus lacks one."""
+def corpus_records(features: tuple[str, ...], characters: int | None = None) -> list[dict[str, str]]:
+    """Records with the fields of a model, "" where the corpus lacks one; `characters`: so many of each field."""
     rows = json.loads((files("tagnet.corpus") / "projects.json").read_text(encoding="utf-8"))
-    return [{name: row.get(name) or "" for name in features} for row in rows]
+    return [{name: (row.get(name) or "")[:characters] for name in features} for row in rows]

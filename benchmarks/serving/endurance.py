@@ -15,6 +15,7 @@ import asyncio
 import json
 import random
 import shutil
+import signal
 import statistics
 import tempfile
 import time
@@ -35,6 +36,8 @@ KINDS = {"plain": 90, "slow": 2, "cut": 3, "too large": 2, "broken": 3}
 """Shares of the kinds of requests (unit: percent)."""
 MOST_OFF = 1e-5
 TEXTS = 500
+CHARACTERS = 60
+"""Of each field, so that the server answers hundreds of requests a second."""
 
 
 @dataclass
@@ -55,7 +58,7 @@ class Right:
 
     def __init__(self, folders: list[Path]) -> None:
         taggers = [OnnxTagger.load(folder) for folder in folders]
-        self.records = corpus_records(taggers[0].described.text.features)[:TEXTS]
+        self.records = corpus_records(taggers[0].described.text.features, CHARACTERS)[:TEXTS]
         self.expected = {
             tagger.described.model_version: (tagger.tags, tagger.probabilities(self.records)) for tagger in taggers
         }
@@ -127,6 +130,7 @@ async def go(server: Server, right: Right, requests: int, clients: int, replace:
         for place, kind in waiting:
             if place == requests // 2:
                 await asyncio.to_thread(replace)
+                server.process.send_signal(signal.SIGHUP)
             await one(kind, connection, right, draw, seen)
             done += 1
         connection.close()

@@ -98,7 +98,8 @@ def measure(model: Path, folder: Path, count: int, top: int, *, ray: bool) -> di
             print(name, attempts[-1], flush=True)
     found["sha256"] = {name: _hash(folder / f"{name}.jsonl") for name in arms}
     found["same"] = len(set(found["sha256"].values())) == 1
-    found["lines"] = sum(1 for _ in (folder / "undisturbed.jsonl").open("rb"))
+    with (folder / "undisturbed.jsonl").open("rb") as stream:
+        found["lines"] = sum(1 for _ in stream)
     found["most_megabytes"] = max(
         each["megabytes"] for name in ("undisturbed", "killed") for each in found["attempts"][name]
     )
