@@ -19,14 +19,15 @@ if TYPE_CHECKING:
     from tagnet.cli.compose import train_config
     from tagnet.config import TrainConfig
     from tagnet.errors import TagnetError
-    from tagnet.prediction.tagger import Tagger, TagPrediction
+    from tagnet.prediction.tag_prediction import TagPrediction
+    from tagnet.prediction.tagger import Tagger
     from tagnet.training.fit import Run, fit
 
 __all__ = ["Run", "TagPrediction", "Tagger", "TagnetError", "TrainConfig", "fit", "train_config"]
 
 _HOME = {
     "Run": "tagnet.training.fit",
-    "TagPrediction": "tagnet.prediction.tagger",
+    "TagPrediction": "tagnet.prediction.tag_prediction",
     "Tagger": "tagnet.prediction.tagger",
     "TagnetError": "tagnet.errors",
     "TrainConfig": "tagnet.config",

@@ -1,12 +1,14 @@
-"""Files that are either there whole or not at all: written under a temporary name, then renamed."""
+"""Files and folders that are there whole or not at all: written under a temporary name, then renamed."""
 
 from __future__ import annotations
 
 import json
 import os
 import secrets
+import shutil
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +52,38 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON; NaN and infinities are a ValueError, for no other language reads them."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """An empty folder to fill, which takes the place of `folder` when nothing went wrong, and is gone otherwise.
+
+    Raises:
+        RunDirectoryError: it cannot be written; what was there stays.
+    """
+    aside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
+    old = folder.with_name(f"{aside.stem}.old.part")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        aside.mkdir()
+        yield aside
+        if folder.is_dir():
+            folder.replace(old)
+        try:
+            aside.replace(folder)
+        except BaseException:
+            if old.is_dir():
+                old.replace(folder)
+            raise
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    except RunDirectoryError as error:
+        # It names a file inside the folder that is about to vanish.
+        cause = error.__cause__
+        raise (cannot_write(folder, cause) if isinstance(cause, OSError) else error) from cause
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def cannot_write(path: Path, error: OSError) -> RunDirectoryError:

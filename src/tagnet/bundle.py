@@ -14,21 +14,17 @@ NumPy and the standard library alone; torch is imported when a network is asked 
 
 from __future__ import annotations
 
-import hashlib
-import json
-import secrets
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tagnet.atomic import cannot_write, write_json, write_text, write_with
+from tagnet.atomic import whole_folder, write_json, write_text, write_with
 from tagnet.calibration.rule import DecisionRule
 from tagnet.config import EvaluationConfig, LabelsConfig, ModelConfig
-from tagnet.errors import BundleError, RunDirectoryError, TagnetError
+from tagnet.errors import BundleError, TagnetError
 from tagnet.records.taxonomy import Taxonomy, build_taxonomy, to_rows
+from tagnet.sealed import check_files, read_json_file, read_sealed, write_sealed
 from tagnet.strict_build import build, to_plain
 
 if TYPE_CHECKING:
@@ -46,7 +42,6 @@ _ENCODER = "encoder.json"
 _RULE = "decision_rule.json"
 _TAXONOMY = "taxonomy.json"
 _ALWAYS = frozenset({_WEIGHTS, _TOKENIZER, _ENCODER, _RULE})
-_KNOWN = _ALWAYS | {_TAXONOMY}
 
 
 @dataclass(frozen=True)
@@ -89,6 +84,8 @@ class Bundle:
     """The token id that fills up a batch."""
     provenance: Mapping[str, Any]
     """Where the bundle comes from: run, seed, fingerprint of the records, sizes of the sides."""
+    fingerprint: str
+    """SHA-256 of the description, and so of every file: two bundles that share it are the same."""
 
 
 def write_bundle(
@@ -110,7 +107,7 @@ def write_bundle(
     Raises:
         RunDirectoryError: the folder cannot be written; nothing new is left behind, and what was there stays.
     """
-    with _whole_folder(folder) as scratch:
+    with whole_folder(folder) as scratch:
         weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
         write_with(scratch / _WEIGHTS, lambda path: _save_weights(weights, path))
         write_text(scratch / _TOKENIZER, encoder.tokenizer.to_str())
@@ -128,9 +125,8 @@ def write_bundle(
             "model": to_plain(model),
             "encoder": {"source": encoder.source, "pad_id": encoder.pad_id},
             "provenance": provenance,
-            "files": {path.name: _sha256(path) for path in sorted(scratch.iterdir())},
         }
-        write_json(scratch / _DESCRIPTION, {**description, "fingerprint": _fingerprint(description)})
+        write_sealed(scratch / _DESCRIPTION, description, {path.name for path in scratch.iterdir()})
     return read_bundle(folder)
 
 
@@ -146,18 +142,9 @@ def read_bundle(folder: str | Path) -> Bundle:
         inside = folder / "bundle"
         hint = f"; did you mean {inside}?" if (inside / _DESCRIPTION).is_file() else ""
         raise BundleError(f"{folder}: expected a bundle, found no {_DESCRIPTION} in it{hint}")
-    found = _read_json(path)
-    if not isinstance(found, dict) or not isinstance(found.get("format_version"), int):
-        raise BundleError(f"{path}: expected a bundle's description, found JSON without a format version")
-    version = found["format_version"]
-    if version != FORMAT_VERSION:
-        raise BundleError(
-            f"{path}: expected format version {FORMAT_VERSION}, found {version}; use the tagnet that wrote it."
-        )
-    if found.pop("fingerprint", None) != _fingerprint(found):
-        raise BundleError(f"{path}: its content is not what its own fingerprint says; copy the whole folder again.")
+    found = read_sealed(path, "a bundle", FORMAT_VERSION)
     try:
-        _check_files(folder, found["files"])
+        check_files(path, found["files"], always=_ALWAYS, sometimes={_TAXONOMY}, what="the bundle")
         return _from_description(folder, found)
     except BundleError:
         raise
@@ -207,34 +194,6 @@ def load_network(bundle: Bundle) -> TaggerNetwork:
     return network.eval()
 
 
-@contextmanager
-def _whole_folder(folder: Path) -> Iterator[Path]:
-    """An empty folder to fill, which takes the place of `folder` when nothing went wrong, and is gone otherwise."""
-    aside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
-    old = folder.with_name(f"{aside.stem}.old.part")
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        aside.mkdir()
-        yield aside
-        if folder.is_dir():
-            folder.replace(old)
-        try:
-            aside.replace(folder)
-        except BaseException:
-            if old.is_dir():
-                old.replace(folder)
-            raise
-    except OSError as error:
-        raise cannot_write(folder, error) from error
-    except RunDirectoryError as error:
-        # It names a file inside the folder that is about to vanish.
-        cause = error.__cause__
-        raise (cannot_write(folder, cause) if isinstance(cause, OSError) else error) from cause
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
-
-
 def _save_weights(weights: Mapping[str, Any], path: Path) -> None:
     from safetensors import SafetensorError
     from safetensors.torch import save_file
@@ -246,23 +205,8 @@ def _save_weights(weights: Mapping[str, Any], path: Path) -> None:
         raise OSError(str(error)) from error
 
 
-def _check_files(folder: Path, files: Mapping[str, str]) -> None:
-    strange, lacking = sorted(files.keys() - _KNOWN), sorted(_ALWAYS - files.keys())
-    if strange or lacking:
-        raise BundleError(
-            f"{folder / _DESCRIPTION}: expected fingerprints of {', '.join(sorted(_ALWAYS))}, "
-            f"found {', '.join(files) or 'none'}"
-        )
-    for name, expected in files.items():
-        file = folder / name
-        if not file.is_file():
-            raise BundleError(f"{file}: this file of the bundle is missing; copy the whole folder again.")
-        if _sha256(file) != expected:
-            raise BundleError(f"{file}: its SHA-256 is not the one in {_DESCRIPTION}; copy the whole folder again.")
-
-
 def _from_description(folder: Path, found: Mapping[str, Any]) -> Bundle:
-    rule = DecisionRule.from_plain(_read_json(folder / _RULE))
+    rule = DecisionRule.from_plain(read_json_file(folder / _RULE))
     tags = tuple(found["tags"])
     if rule.tags != tags or set(found["train_counts"]) != set(tags):
         raise BundleError(
@@ -271,7 +215,7 @@ def _from_description(folder: Path, found: Mapping[str, Any]) -> Bundle:
         )
     taxonomy = None
     if _TAXONOMY in found["files"]:
-        taxonomy = build_taxonomy(_read_json(folder / _TAXONOMY), str(folder / _TAXONOMY))
+        taxonomy = build_taxonomy(read_json_file(folder / _TAXONOMY), str(folder / _TAXONOMY))
     return Bundle(
         folder=folder,
         tags=tags,
@@ -284,29 +228,8 @@ def _from_description(folder: Path, found: Mapping[str, Any]) -> Bundle:
         # Bundles from before lexical evidence do not name it.
         model=build(ModelConfig, {"lexical": False} | found["model"], "model"),
         encoder_source=found["encoder"]["source"],
-        encoder_config=_read_json(folder / _ENCODER),
+        encoder_config=read_json_file(folder / _ENCODER),
         pad_id=found["encoder"]["pad_id"],
         provenance=found["provenance"],
+        fingerprint=found["fingerprint"],
     )
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BundleError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (ValueError, RecursionError) as error:
-        raise BundleError(f"{path}: expected JSON, found something else ({error})") from error
-
-
-def _fingerprint(description: Mapping[str, Any]) -> str:
-    """SHA-256 of a description, in hex, however its JSON is laid out."""
-    return hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise BundleError(f"{path}: cannot be read ({error.strerror or error})") from error

@@ -8,7 +8,8 @@ TagnetError
 │   ├── LabelSpaceError    no tag, or no record, is left to learn from
 │   └── SplitError         ids of a split are unknown, overlap or are missing
 ├── EncoderError           an encoder cannot be found, or is not what it should be
-├── BundleError            a bundle is incomplete, damaged or of another format
+├── BundleError            a bundle, or an export of one, is incomplete, damaged or of another format
+├── ExportError            a bundle cannot be exported, or its export is not as good as the bundle
 ├── RunDirectoryError      a run's directory is taken, or cannot be written
 ├── SweepError             a sweep's folder is another one's, or is damaged
 ├── MissingExtraError      a command needs packages that are not installed
@@ -62,7 +63,11 @@ class EncoderError(TagnetError):
 
 
 class BundleError(TagnetError):
-    """A bundle is incomplete, damaged or of another format."""
+    """A bundle, or an export of one, is incomplete, damaged or of another format."""
+
+
+class ExportError(TagnetError):
+    """A bundle cannot be exported, or its export is not as good as the bundle."""
 
 
 class RunDirectoryError(TagnetError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
-from tagnet.bundle import Bundle, TextSettings, write_bundle
+from tagnet.bundle import Bundle, TextSettings, load_network, read_bundle, write_bundle
 from tagnet.calibration.rule import DecisionRule
 from tagnet.config import EvaluationConfig, LabelsConfig, ModelConfig
+from tagnet.export.onnx import write_onnx
 from tagnet.model.encoder import Encoder, load_encoder
 from tagnet.model.network import TaggerNetwork
 from tagnet.records.taxonomy import build_taxonomy
@@ -68,6 +71,7 @@ def write_tiny_bundle(
         encoder: Encoder = tiny,
         with_taxonomy: bool = True,
         model: ModelConfig | None = None,
+        thresholds_K: NDArray[np.float64] | None = None,
         **text: Any,
     ) -> Bundle:
         settings = {
@@ -86,7 +90,12 @@ def write_tiny_bundle(
             model=model or ModelConfig("mean", "linear", 0.1, None, False, None),
             taxonomy=build_taxonomy(rows, "tags.json") if with_taxonomy else None,
             rule=DecisionRule(
-                tags, 1.5, np.linspace(-1, 1, size), np.linspace(0.2, 0.8, size), "shared_platt", "shrunk"
+                tags,
+                1.5,
+                np.linspace(-1, 1, size),
+                np.linspace(0.2, 0.8, size) if thresholds_K is None else thresholds_K,
+                "shared_platt",
+                "shrunk",
             ),
             text=TextSettings(**{**settings, **text}),
             labels=LabelsConfig(1, (), (), "drop", False, True),
@@ -96,3 +105,29 @@ def write_tiny_bundle(
         )
 
     return write
+
+
+@pytest.fixture(scope="session")
+def _onnx_folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Path]]:
+    return tmp_path_factory.mktemp("onnx"), {}
+
+
+@pytest.fixture
+def tiny_onnx(
+    write_tiny_bundle: Callable[..., Bundle], _onnx_folders: tuple[Path, dict[str, Path]], tmp_path: Path
+) -> Callable[..., tuple[Bundle, Path]]:
+    """A tiny bundle and its ONNX export, in folders of the test's own; tracing takes seconds, and is done once."""
+    home, made = _onnx_folders
+
+    def export(**settings: Any) -> tuple[Bundle, Path]:
+        key = repr(sorted(settings.items()))
+        if key not in made:
+            made[key] = home / str(len(made))
+            shutil.copytree(write_tiny_bundle(**settings).folder, made[key] / "bundle")
+            (made[key] / "onnx").mkdir()
+            bundle = read_bundle(made[key] / "bundle")
+            write_onnx(bundle, load_network(bundle), made[key] / "onnx")
+        shutil.copytree(made[key], tmp_path, dirs_exist_ok=True)
+        return read_bundle(tmp_path / "bundle"), tmp_path / "onnx"
+
+    return export

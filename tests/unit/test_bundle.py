@@ -28,6 +28,7 @@ from tagnet.errors import BundleError, EncoderError, RunDirectoryError, TagnetEr
 from tagnet.model.encoder import Encoder
 from tagnet.model.lexical import LONGEST_NAME, LexicalEvidence, hash_of, no_weights
 from tagnet.model.network import TaggerNetwork
+from tagnet.sealed import file_sha256, json_sha256
 
 TEXTS = ["a tiny sql engine", "", "graph neural networks {braces} 🎉"]
 ODD_TAGS = ("", " ", "arxiv:2005.10872 ", "c++/c#", "größe 🎉", "{}")
@@ -56,7 +57,7 @@ def rewrite(bundle: Bundle, change: Callable[[dict[str, Any]], None]) -> None:
     found = json.loads(path.read_text(encoding="utf-8"))
     del found["fingerprint"]
     change(found)
-    path.write_text(json.dumps({**found, "fingerprint": bundle_module._fingerprint(found)}), encoding="utf-8")
+    path.write_text(json.dumps({**found, "fingerprint": json_sha256(found)}), encoding="utf-8")
 
 
 def refused(folder: Path) -> str:
@@ -299,9 +300,7 @@ def test_weights_of_another_network(write_tiny_bundle: Write) -> None:
         (bundle.folder / file).write_bytes((other.folder / file).read_bytes())
     rewrite(
         bundle,
-        lambda found: found["files"].update(
-            {"model.safetensors": bundle_module._sha256(other.folder / "model.safetensors")}
-        ),
+        lambda found: found["files"].update({"model.safetensors": file_sha256(other.folder / "model.safetensors")}),
     )
     with pytest.raises(BundleError, match=r"model\.safetensors: expected the weights of the network in bundle\.json"):
         load_network(read_bundle(bundle.folder))

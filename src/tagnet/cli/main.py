@@ -131,6 +131,25 @@ def predict(
     run(bundle, text or [], input, output, top=top, columns=column or [], batch_size=batch_size, device=device)
 
 
+@app.command()
+def export(
+    bundle: Bundle,
+    to: Annotated[str, typer.Option(help="huggingface, onnx, onnx-int8, torch-export or triton.")],
+    output: Annotated[Path, typer.Option(help="A new folder.")],
+    records: Annotated[
+        str | None,
+        typer.Option(
+            help="Records to check the export on; default: the run's validation records, else built-in texts."
+        ),
+    ] = None,
+    column: Annotated[list[str] | None, typer.Option(help="OURS=THEIRS: the name of a column in the file.")] = None,
+) -> None:
+    """Export a bundle to a format that is served without tagnet, and check that it still says the same."""
+    from tagnet.cli.export import run
+
+    run(bundle, to, output, records=records, columns=column or [])
+
+
 def main() -> None:
     """Run the command line; an error that was meant for people exits with its code and no traceback."""
     try:

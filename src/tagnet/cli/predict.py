@@ -16,7 +16,8 @@ from tagnet.cli.extras import require_extra
 from tagnet.errors import ConfigError, RecordError
 
 if TYPE_CHECKING:
-    from tagnet.prediction.tagger import Tagger, TagPrediction
+    from tagnet.prediction.tag_prediction import TagPrediction
+    from tagnet.prediction.tagger import Tagger
     from tagnet.records.parse import RowSchema
     from tagnet.records.record import Record, RecordId
 

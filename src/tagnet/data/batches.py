@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tagnet.data.padding import pad_sequences
 from tagnet.data.tokens import TokenizedTexts
 
 _POOL = 64
@@ -71,12 +72,6 @@ def plan_epoch(
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
-def plan_in_order_of_length(lengths_N: NDArray[np.int64], batch_size: int) -> list[NDArray[np.int64]]:
-    """All N texts in batches from the longest to the shortest, for evaluation and prediction."""
-    order = np.argsort(-lengths_N, kind="stable")
-    return [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
-
-
 def collate(
     texts: TokenizedTexts,
     index_B: Sequence[int] | NDArray[np.int64],
@@ -85,18 +80,11 @@ def collate(
     known_NK: NDArray[np.bool_] | None = None,
     share: float = 1.0,
 ) -> Batch:
-    """Put the texts of these indices into one padded batch, as wide as its longest sequence.
-
-    An empty sequence becomes one padding token that counts, so that no pooling is ever left without a token.
-    """
+    """Put the texts of these indices into one padded batch, as wide as its longest sequence."""
     index = np.asarray(index_B, dtype=np.int64)
     texts_B = [texts.sequences(i) for i in index.tolist()]
     sequences_S = [sequence for sequences in texts_B for sequence in sequences]
-    lengths_S = np.maximum(np.array([len(sequence) for sequence in sequences_S], dtype=np.int64), 1)
-    input_ids_ST = np.full((len(sequences_S), int(lengths_S.max(initial=1))), pad_id, dtype=np.int64)
-    for row, sequence in enumerate(sequences_S):
-        input_ids_ST[row, : len(sequence)] = sequence
-    mask_ST = (np.arange(input_ids_ST.shape[1]) < lengths_S[:, None]).astype(np.int64)
+    input_ids_ST, mask_ST = pad_sequences(sequences_S, pad_id)
     text_of_S = None
     if len(sequences_S) > len(index):
         text_of_S = torch.from_numpy(np.repeat(np.arange(len(index)), [len(sequences) for sequences in texts_B]))

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from tagnet.config import SamplerConfig, TrainerConfig
-from tagnet.data.batches import Batch, collate, plan_epoch, plan_in_order_of_length
+from tagnet.data.batches import Batch, collate, plan_epoch
+from tagnet.data.padding import plan_in_order_of_length
 from tagnet.data.sampling import epoch_indices
 from tagnet.data.split import Split
 from tagnet.data.tokens import TokenizedTexts

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagnet.atomic import write_text
+from tagnet.errors import DataError
 from tagnet.evaluation.average_precision import average_precisions
 from tagnet.evaluation.intervals import BootstrapResult
 from tagnet.evaluation.label_scores import count, per_tag
@@ -130,3 +131,26 @@ def write_csv(path: Path, rows: Sequence[TagRow]) -> None:
     writer.writerow(columns)
     writer.writerows([["" if (v := getattr(row, c)) is None else v for c in columns] for row in rows])
     write_text(path, text.getvalue())
+
+
+def read_csv(path: Path) -> list[TagRow]:
+    """The rows that `write_csv` wrote.
+
+    Raises:
+        DataError: the file is missing, or has other columns.
+    """
+    kinds: dict[str, Any] = {"tag": str, "train_support": int, "support": int, "predicted": int}
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            return [
+                TagRow(**{name: kinds.get(name, _number)(value) for name, value in row.items()})
+                for row in csv.DictReader(stream)
+            ]
+    except (OSError, ValueError, TypeError) as error:
+        raise DataError(
+            f"{path}: expected the table of tags of a finished run, found something else ({error})"
+        ) from error
+
+
+def _number(cell: str) -> float | None:
+    return float(cell) if cell else None

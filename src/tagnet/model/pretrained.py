@@ -47,7 +47,7 @@ def load_pretrained(name: str, dropout: float | None, known: tuple[str, ...] = (
     if name and folder.is_dir():
         return _checked(name, str(folder), dropout, local=True)
     try:
-        with _quiet_transformers(bars=False):
+        with quiet_transformers(bars=False):
             return _load(name, name, dropout, local=True)
     except EncoderError:
         raise
@@ -60,7 +60,7 @@ def load_pretrained(name: str, dropout: float | None, known: tuple[str, ...] = (
 
 def _checked(name: str, location: str, dropout: float | None, *, local: bool) -> Pretrained:
     try:
-        with _quiet_transformers(bars=not local):
+        with quiet_transformers(bars=not local):
             return _load(name, location, dropout, local=local)
     except EncoderError:
         raise
@@ -165,7 +165,7 @@ def first_line(error: BaseException) -> str:
 
 
 @contextmanager
-def _quiet_transformers(*, bars: bool) -> Iterator[None]:
+def quiet_transformers(*, bars: bool) -> Iterator[None]:
     """Without its tables of unused weights, and without progress bars unless something may be downloaded."""
     from transformers.utils import logging as noise
 

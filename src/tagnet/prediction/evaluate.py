@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tagnet.bundle import Bundle
 from tagnet.errors import LabelSpaceError
 from tagnet.evaluation.intervals import BootstrapResult, bootstrap
 from tagnet.evaluation.per_tag import TagRow, per_tag_table
@@ -43,17 +44,8 @@ def evaluate(tagger: Tagger, records: Sequence[Record], *, seed: int = 0) -> Eva
         LabelSpaceError: no record bears a tag of the label space.
     """
     bundle = tagger.bundle
-    tag_lists = [_canonical(tagger, record) for record in records]
-    y_all_NK = LabelSpace(bundle.tags).encode(tag_lists)
-    tagged_N = y_all_NK.any(1)
-    if not tagged_N.any():
-        raise LabelSpaceError(
-            f"none of the {len(records)} records bears a tag of the bundle's label space "
-            f"({', '.join(bundle.tags[:5])}, …); give it records with such tags"
-        )
-    keep = np.flatnonzero(tagged_N).tolist() if bundle.labels.untagged == "drop" else list(range(len(records)))
-    y_NK = y_all_NK[keep]
-    probs_NK = tagger.probabilities([records[i] for i in keep])
+    labelled, y_NK = labelled_records(bundle, records)
+    probs_NK = tagger.probabilities(labelled)
     accepted_NK = bundle.rule.accept(probs_NK)
     settings = bundle.evaluation
     result = bootstrap(
@@ -67,11 +59,27 @@ def evaluate(tagger: Tagger, records: Sequence[Record], *, seed: int = 0) -> Eva
     )
     counts_K = np.array([bundle.train_counts[tag] for tag in bundle.tags])
     rows = per_tag_table(bundle.tags, probs_NK, y_NK, accepted_NK, bundle.rule.thresholds_K, counts_K, result)
-    return Evaluation(len(keep), len(records) - len(keep), result, tuple(rows), probs_NK)
+    return Evaluation(len(labelled), len(records) - len(labelled), result, tuple(rows), probs_NK)
 
 
-def _canonical(tagger: Tagger, record: Record) -> Sequence[str]:
-    bundle = tagger.bundle
+def labelled_records(bundle: Bundle, records: Sequence[Record]) -> tuple[list[Record], NDArray[np.uint8]]:
+    """The records that can be measured by, and their labels (N, K), made canonical as in the run behind the bundle.
+
+    Raises:
+        LabelSpaceError: no record bears a tag of the label space.
+    """
+    y_all_NK = LabelSpace(bundle.tags).encode([_canonical(bundle, record) for record in records])
+    tagged_N = y_all_NK.any(1)
+    if not tagged_N.any():
+        raise LabelSpaceError(
+            f"none of the {len(records)} records bears a tag of the bundle's label space "
+            f"({', '.join(bundle.tags[:5])}, …); give it records with such tags"
+        )
+    keep = np.flatnonzero(tagged_N).tolist() if bundle.labels.untagged == "drop" else list(range(len(records)))
+    return [records[i] for i in keep], y_all_NK[keep]
+
+
+def _canonical(bundle: Bundle, record: Record) -> Sequence[str]:
     if bundle.taxonomy is None:
         return record.tags
     kept, _ = bundle.taxonomy.canonical(

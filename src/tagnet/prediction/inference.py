@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tagnet.data.batches import Batch, collate, plan_in_order_of_length
+from tagnet.data.batches import Batch, collate
+from tagnet.data.padding import plan_in_order_of_length
 from tagnet.data.tokens import TokenizedTexts
 from tagnet.model.network import TaggerNetwork, max_over_windows
 

@@ -5,8 +5,7 @@ Shapes: N texts, K tags.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -15,23 +14,10 @@ import torch
 from numpy.typing import NDArray
 
 from tagnet.bundle import Bundle, load_network, load_tokenizer, read_bundle
-from tagnet.data.tokens import render_texts, tokenize
-from tagnet.errors import RecordError
 from tagnet.prediction.device import choose_device
 from tagnet.prediction.inference import compute_logits
-from tagnet.records.record import Record
-
-Input = str | Mapping[str, str] | Record
-
-
-@dataclass(frozen=True, slots=True)
-class TagPrediction:
-    """What a tagger says of one tag of one text."""
-
-    tag: str
-    probability: float
-    threshold: float
-    accepted: bool
+from tagnet.prediction.inputs import Input, texts_of, tokens_of
+from tagnet.prediction.tag_prediction import TagPrediction, to_predictions
 
 
 class Tagger:
@@ -82,25 +68,18 @@ class Tagger:
             RecordError: a record has none of the bundle's fields, or one that is no text.
             TypeError: `inputs` is one text and no list of them.
         """
-        tokens = tokenize(
-            self._tokenizer, self._texts(inputs), self.bundle.text.max_tokens, self.bundle.text.window_overlap
-        )
+        tokens = tokens_of(inputs, self._tokenizer, self.bundle.text)
         logits_NK = compute_logits(self._network, tokens, self.bundle.pad_id, batch_size=batch_size, progress=progress)
         return self.bundle.rule.probabilities(logits_NK)
 
-    def _texts(self, inputs: Sequence[Input]) -> list[str]:
-        """What the network reads of each input."""
-        if isinstance(inputs, str | Mapping):
-            raise TypeError("expected a list of texts or records, found a single one: put it in brackets")
-        settings = self.bundle.text
-        rows = [
-            {} if isinstance(each, str) else _fields(each, settings.features, place)
-            for place, each in enumerate(inputs)
-        ]
-        rendered = render_texts(self._tokenizer, settings.template, rows, settings.feature_tokens)
-        return [
-            _speakable(each) if isinstance(each, str) else made for each, made in zip(inputs, rendered, strict=True)
-        ]
+    def texts(self, inputs: Sequence[Input]) -> list[str]:
+        """What the network reads of texts or records: the template filled in, fields cut to their budgets.
+
+        Raises:
+            RecordError: a record has none of the bundle's fields, or one that is no text.
+            TypeError: `inputs` is one text and no list of them.
+        """
+        return texts_of(inputs, self._tokenizer, self.bundle.text)
 
     def predict(
         self, inputs: Sequence[Input], *, top: int | None = None, batch_size: int = 64
@@ -110,37 +89,4 @@ class Tagger:
 
     def to_predictions(self, probs_NK: NDArray[np.float64], top: int | None = None) -> list[list[TagPrediction]]:
         """Probabilities (N, K) as predictions, from the most to the least probable; `top` keeps that many."""
-        rule = self.bundle.rule
-        accepted_NK = rule.accept(probs_NK)
-        order_NK = np.argsort(-probs_NK, axis=1, kind="stable")[:, :top]
-        return [
-            [
-                TagPrediction(self.tags[k], float(probs_K[k]), float(rule.thresholds_K[k]), bool(accepted_K[k]))
-                for k in order
-            ]
-            for order, probs_K, accepted_K in zip(order_NK, probs_NK, accepted_NK, strict=True)
-        ]
-
-
-def _fields(each: Mapping[str, str] | Record, features: Sequence[str], place: int) -> dict[str, str]:
-    """The features of a record, "" for those that it lacks.
-
-    Raises:
-        RecordError: it has none of them, or one is no text.
-    """
-    found = each.fields if isinstance(each, Record) else each
-    if not set(features) & set(found):
-        raise RecordError(
-            f"record {place} of the input: expected at least one of the fields {', '.join(features)}, "
-            f"found {', '.join(map(str, found)) or 'none'}"
-        )
-    fields = {name: "" if found.get(name) is None else found[name] for name in features}
-    for name, value in fields.items():
-        if not isinstance(value, str):
-            raise RecordError(f"record {place} of the input: expected a text as its {name}, found {value!r}")
-    return {name: _speakable(value) for name, value in fields.items()}
-
-
-def _speakable(text: str) -> str:
-    """The text with U+FFFD for every half of a surrogate pair, which no tokenizer takes."""
-    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return to_predictions(self.bundle.rule, probs_NK, top)

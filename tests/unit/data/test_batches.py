@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from tagnet.data.batches import collate, plan_epoch, plan_in_order_of_length
+from tagnet.data.batches import collate, plan_epoch
+from tagnet.data.padding import plan_in_order_of_length
 from tagnet.data.tokens import TokenizedTexts, tokenize
 from tagnet.model.encoder import embedded_folder
 
@@ -103,15 +104,6 @@ def test_little_is_padding(num_texts: int, batch_size: int) -> None:
     assert planned < 0.15
     assert planned < random / 3
     assert padded_share(plan_in_order_of_length(lengths_N, batch_size), lengths_N) < 0.03
-
-
-@given(lengths=st.lists(st.integers(1, 50), max_size=40), batch_size=st.integers(1, 9))
-def test_evaluation_goes_from_the_longest_to_the_shortest(lengths: list[int], batch_size: int) -> None:
-    lengths_N = np.array(lengths, dtype=np.int64)
-    batches = plan_in_order_of_length(lengths_N, batch_size)
-    order = np.concatenate([np.zeros(0, np.int64), *batches])
-    assert sorted(order.tolist()) == list(range(len(lengths)))
-    assert (np.diff(lengths_N[order]) <= 0).all()
 
 
 # ----------------------------------------------------------------------------------------------------------- collate

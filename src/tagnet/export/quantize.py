@@ -1,0 +1,151 @@
+"""`--to onnx-int8`: weights in 8 bits.
+
+Matrices are cut into blocks of 32 weights with a scale each (`MatMulNBits` of onnxruntime), embeddings have a scale a
+row, the head stays in float32. Activations are quantized block by block inside the product, each token for itself: with
+the usual dynamic quantization they share one scale over a whole batch, and what a text is told depends on the texts
+beside it.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+
+from tagnet.bundle import Bundle
+from tagnet.export import onnx as onnx_export
+from tagnet.export.onnx import describe_export, write_model
+from tagnet.model.network import TaggerNetwork
+from tagnet.prediction.onnx_folder import MODEL_FILE, TOKENIZER_FILE
+
+_BLOCK = 32
+"""Weights that share a scale."""
+_INT8_PRODUCTS = 4
+"""onnxruntime's accuracy level for products in int8 with sums in int32."""
+_HEAD = "network.head."
+
+
+def write_onnx_int8(bundle: Bundle, network: TaggerNetwork, folder: Path) -> None:
+    """Write an ONNX folder whose model.onnx is quantized.
+
+    Raises:
+        ExportError: PyTorch cannot trace this encoder.
+    """
+    exact = folder / "float32"
+    exact.mkdir()
+    write_model(bundle, network, exact / MODEL_FILE)
+    quantize(exact / MODEL_FILE, folder / MODEL_FILE)
+    shutil.rmtree(exact)
+    shutil.copyfile(bundle.folder / "tokenizer.json", folder / TOKENIZER_FILE)
+    describe_export(bundle, folder, precision="int8")
+
+
+def quantize(source: Path, target: Path) -> None:
+    """Write a model with its matrices and embeddings in 8 bits."""
+    from onnxruntime.quantization.matmul_nbits_quantizer import DefaultWeightOnlyQuantConfig, MatMulNBitsQuantizer
+
+    model = onnx.load(source)
+    del model.graph.value_info[:]  # shapes of tensors that are about to change
+    _gemm_to_matmul(model)
+    _quantize_embeddings(model)
+    config = DefaultWeightOnlyQuantConfig(block_size=_BLOCK, is_symmetric=True, accuracy_level=_INT8_PRODUCTS, bits=8)
+    left_out = [node.name for node in model.graph.node if any(name.startswith(_HEAD) for name in node.input)]
+    with _quietly():
+        quantizer = MatMulNBitsQuantizer(model, algo_config=config, nodes_to_exclude=left_out)
+        quantizer.process()
+        quantized = quantizer.model.model
+    onnx.save(
+        quantized,
+        target,
+        save_as_external_data=quantized.ByteSize() > onnx_export.LARGEST_PROTOBUF,
+        location=f"{target.name}.data",
+    )
+
+
+def _gemm_to_matmul(model: ModelProto) -> None:
+    """Gemm with constant weights, as some encoders have it, becomes the MatMul and the Add that can be quantized."""
+    weights = {each.name: each for each in model.graph.initializer}
+    for node in list(model.graph.node):
+        if node.op_type != "Gemm" or node.input[1] not in weights or node.input[1].startswith(_HEAD):
+            continue
+        settings = {each.name: helper.get_attribute_value(each) for each in node.attribute}
+        if settings.get("alpha", 1.0) != 1.0 or settings.get("beta", 1.0) != 1.0 or settings.get("transA", 0):
+            continue
+        name, output = node.input[1], node.output[0]
+        matrix = numpy_helper.to_array(weights[name])
+        turned = f"{name}.{output}.weight"
+        model.graph.initializer.append(
+            numpy_helper.from_array(np.ascontiguousarray(matrix.T if settings.get("transB", 0) else matrix), turned)
+        )
+        product = output if len(node.input) < 3 else f"{output}.product"
+        steps = [helper.make_node("MatMul", [node.input[0], turned], [product], name=f"{output}.matmul")]
+        if len(node.input) == 3:
+            steps.append(helper.make_node("Add", [product, node.input[2]], [output], name=f"{output}.add"))
+        _replace(model, node, steps)
+    _drop_unused(model)
+
+
+def _quantize_embeddings(model: ModelProto) -> None:
+    """A table of embeddings becomes int8 with a scale a row; rows are scaled back after they were looked up."""
+    weights = {each.name: each for each in model.graph.initializer}
+    for node in list(model.graph.node):
+        if node.op_type != "Gather" or node.input[0] not in weights:
+            continue
+        name, output = node.input[0], node.output[0]
+        table_VH = numpy_helper.to_array(weights[name])
+        if (
+            table_VH.ndim != 2
+            or table_VH.dtype != np.float32
+            or any(each.name == "axis" and each.i for each in node.attribute)
+        ):
+            continue
+        quantized, scales = f"{name}.int8", f"{name}.scale"
+        if quantized not in {each.name for each in model.graph.initializer}:
+            scale_V1 = np.abs(table_VH).max(1, keepdims=True) / 127
+            scale_V1[scale_V1 == 0] = 1
+            table_int8_VH = np.round(table_VH / scale_V1).astype(np.int8)
+            model.graph.initializer.append(numpy_helper.from_array(table_int8_VH, quantized))
+            model.graph.initializer.append(numpy_helper.from_array(scale_V1.astype(np.float32), scales))
+        steps = [
+            helper.make_node("Gather", [quantized, node.input[1]], [f"{output}.int8"]),
+            helper.make_node("Cast", [f"{output}.int8"], [f"{output}.cast"], to=TensorProto.FLOAT),
+            helper.make_node("Gather", [scales, node.input[1]], [f"{output}.scale"]),
+            helper.make_node("Mul", [f"{output}.cast", f"{output}.scale"], [output]),
+        ]
+        _replace(model, node, steps)
+    _drop_unused(model)
+
+
+def _replace(model: ModelProto, node: NodeProto, steps: list[NodeProto]) -> None:
+    """Put nodes in the place of one; the order of a graph's nodes is that of its computation."""
+    nodes = model.graph.node
+    place = next(i for i, each in enumerate(nodes) if each.output[0] == node.output[0])
+    del nodes[place]
+    for offset, step in enumerate(steps):
+        nodes.insert(place + offset, step)
+
+
+def _drop_unused(model: ModelProto) -> None:
+    """Take out weights that no node reads any more."""
+    used = {name for node in model.graph.node for name in node.input} | {each.name for each in model.graph.output}
+    for each in list(model.graph.initializer):
+        if each.name not in used:
+            model.graph.initializer.remove(each)
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without what the quantizer says of every node."""
+    log = logging.getLogger("onnxruntime.quantization.matmul_nbits_quantizer")
+    level = log.level
+    log.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
