@@ -17,6 +17,7 @@ _NEEDED = {
     "crossval": _TRAINING,
     "evaluate": _NETWORK,
     "predict": _NETWORK,
+    "label export --bundle": _NETWORK,
 }
 """Command → the packages that it imports, beyond the core. Formats that need more say so when they are read."""
 

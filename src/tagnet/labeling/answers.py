@@ -105,7 +105,18 @@ def answer_from_plain(plain: object, place: str) -> Answer:
         found = ", ".join(map(str, plain)) if isinstance(plain, Mapping) else describe(plain)
         raise LabelingError(f"{place}: expected an answer with the keys {', '.join(_KEYS)}; found {found}")
     _check_types(plain, place)
-    answer = Answer(**{key: tuple(value) if isinstance(value, list) else value for key, value in plain.items()})
+    kept, added, removed = (tuple(dict.fromkeys(plain[key])) for key in ("kept", "added", "removed"))
+    answer = Answer(
+        project_id=plain["project_id"],
+        annotator=plain["annotator"],
+        at=plain["at"],
+        kept=kept,
+        added=added,
+        removed=removed,
+        skipped=plain["skipped"],
+        empty=plain["empty"],
+        comment=plain["comment"],
+    )
     if answer.skipped and (answer.tags or answer.removed or answer.empty):
         raise LabelingError(f"{place}: skipped: expected no tags and empty=false in a skipped answer, found some")
     if not answer.skipped and answer.empty != (not answer.tags):

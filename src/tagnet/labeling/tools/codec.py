@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from tagnet.errors import LabelingError
 from tagnet.labeling.tasks import TaskBatch
-from tagnet.records.json_files import describe, describe_fault, read_json, read_text
+from tagnet.records.json_files import describe, describe_fault, read_text
 
 SLIP = "tagnet"
 """The key, column or field under which a slip travels."""
@@ -56,7 +56,9 @@ class Replies:
 class Codec(Protocol):
     """A tool's two ways."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """The tool's name on the command line."""
 
     def write(self, batch: TaskBatch, output: Path) -> Sequence[Path]:
         """Write tasks as the tool imports them; the files that were written, the tasks first.
@@ -83,44 +85,53 @@ def beside(output: Path, ending: str) -> Path:
     return output.with_name(f"{output.stem}.{ending}")
 
 
-def read_rows(path: Path, tool: str, expected: str) -> list[tuple[str, Any]]:
+def read_rows(path: Path, tool: str, expected: str) -> list[tuple[str, Mapping[str, Any]]]:
     """The objects of a JSON array, a single object, or JSON Lines, each with its place.
 
     Raises:
         LabelingError: the file is missing or broken, or holds something that is no object.
     """
-    text = read_text(path, LabelingError)
-    head = text.lstrip()[:1]
-    rows: list[tuple[str, Any]]
-    if head == "[":
-        rows = [(f"{path}, item {n}", row) for n, row in enumerate(read_json(path, expected, LabelingError), 1)]
+    return parse_rows(read_text(path, LabelingError), path, tool, expected)
+
+
+def parse_rows(text: str, path: Path, tool: str, expected: str) -> list[tuple[str, Mapping[str, Any]]]:
+    """As `read_rows`, of a text that was read from `path`.
+
+    Raises:
+        LabelingError: it is broken, or holds something that is no object.
+    """
+    try:
+        whole = json.loads(text)
+    except (ValueError, RecursionError) as fault:
+        if text.lstrip()[:1] == "[":
+            raise _broken(f"{path}", expected, fault, 1) from fault
+        rows = _lines(text, path, expected)
     else:
-        rows = _lines(path, text, expected)
+        rows = (
+            [(f"{path}, item {n}", row) for n, row in enumerate(whole, 1)]
+            if isinstance(whole, list)
+            else [(f"{path}", whole)]
+        )
     for place, row in rows:
         if not isinstance(row, Mapping):
             raise LabelingError(f"{place}: expected {expected}, found {describe(row)}; is it an export of {tool}?")
     return rows
 
 
-def _lines(path: Path, text: str, expected: str) -> list[tuple[str, Any]]:
-    try:
-        whole = json.loads(text)
-    except (ValueError, RecursionError):
-        pass
-    else:
-        return [(str(path), whole)]
+def _lines(text: str, path: Path, expected: str) -> list[tuple[str, Any]]:
     rows = []
     for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            rows.append((f"{path}, line {number}", json.loads(line)))
-        except (ValueError, RecursionError) as fault:
-            raise LabelingError(
-                f"{path}, line {number}: expected {expected}, found {describe_fault(fault, number)}\n"
-                "The file may be half-written: export it again."
-            ) from fault
+        if line.strip():
+            try:
+                rows.append((f"{path}, line {number}", json.loads(line)))
+            except (ValueError, RecursionError) as fault:
+                raise _broken(f"{path}, line {number}", expected, fault, number) from fault
     return rows
+
+
+def _broken(place: str, expected: str, fault: ValueError | RecursionError, line: int) -> LabelingError:
+    found = describe_fault(fault, line)
+    return LabelingError(f"{place}: expected {expected}, found {found}\nThe file may be half-written: export it again.")
 
 
 def tag_list(value: object, place: str, key: str) -> tuple[str, ...]:

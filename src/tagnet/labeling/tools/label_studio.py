@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from xml.sax.saxutils import quoteattr
 
 from tagnet.atomic import write_json, write_text
@@ -24,6 +24,7 @@ from tagnet.labeling.tools.codec import SLIP, Replies, Reply, as_iso, as_name, b
 from tagnet.records.json_files import describe
 
 Control = Literal["choices", "taxonomy"]
+CONTROLS: tuple[Control, ...] = get_args(Control)
 
 _NAME = "tags"
 _TO_NAME = "text"
