@@ -39,6 +39,9 @@ def export_tasks(
     ] = None,
     column: Column = None,
     control: Annotated[str, typer.Option(help="For label-studio: choices, or taxonomy to show a tree.")] = "choices",
+    max_choices: Annotated[
+        int | None, typer.Option(min=1, help="For prodigy and scale, which repeat tags in each task (default 400).")
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu, gpu, or auto for a GPU where there is one.")] = "auto",
 ) -> None:
     """Write records as tasks of a labelling tool, the author's and the model's tags ticked."""
@@ -53,6 +56,7 @@ def export_tasks(
         features=feature or [],
         columns=column or [],
         control=control,
+        max_choices=max_choices,
         device=device,
     )
 

@@ -29,7 +29,9 @@ from tagnet.labeling.review import add_to_review, review_path
 from tagnet.labeling.tasks import TaskBatch, make_batch
 from tagnet.labeling.tools.codec import Codec
 from tagnet.labeling.tools.label_studio import CONTROLS, LabelStudio
+from tagnet.labeling.tools.prodigy import Prodigy
 from tagnet.labeling.tools.registry import find_codec
+from tagnet.labeling.tools.scale import Scale
 from tagnet.labeling.version import read_steps, version_path, write_version
 from tagnet.records.sources import resolve_taxonomy
 from tagnet.records.taxonomy import Taxonomy, load_taxonomy
@@ -47,17 +49,20 @@ def run_export(
     features: Sequence[str],
     columns: Sequence[str],
     control: str,
+    max_choices: int | None,
     device: str,
 ) -> None:
     """Run the command."""
-    codec = _codec(tool, control)
+    codec = _codec(tool, control, max_choices)
     messages = message_console()
     speak_to(messages)
     rows = read_labelled_rows(records, parse_columns(columns))
     tree = _taxonomy(taxonomy)
     batch = _batch(rows, tree, bundle, features, device, messages)
     written = _write(codec, batch, output)
-    count = f"{len(batch.tasks)} tasks, {len(batch.tags)} tags to choose from"
+    limit = getattr(codec, "max_choices", len(batch.tags))
+    of = f"{limit} of the {len(batch.tags)}" if limit < len(batch.tags) else f"{len(batch.tags)}"
+    count = f"{len(batch.tasks)} tasks, {of} tags to choose from"
     messages.print(Text(f"{count} → {', '.join(map(str, written))}"), soft_wrap=True)
 
 
@@ -110,8 +115,12 @@ def run_rebuild(version: Path, records: str, answers: Sequence[Path], output: Pa
     messages.print(Text(f"the same version, fingerprint {fingerprint[:16]}… → {output}"), soft_wrap=True)
 
 
-def _codec(tool: str, control: str) -> Codec:
+def _codec(tool: str, control: str, max_choices: int | None) -> Codec:
     codec = find_codec(tool)
+    if max_choices is not None:
+        if not isinstance(codec, Prodigy | Scale):
+            raise ConfigError(f"--max-choices: expected --tool prodigy or scale, which repeat tags, found {tool}")
+        codec = dataclasses.replace(codec, max_choices=max_choices)
     for known in CONTROLS:
         if control == known:
             return dataclasses.replace(codec, control=known) if isinstance(codec, LabelStudio) else codec
@@ -135,7 +144,7 @@ def _batch(
     parents = {tag: above[0] for tag in others if tree is not None and (above := tree.parents_of(tag))}
     if bundle is None:
         shown = tuple(features) or rows.usual_features()
-        return make_batch(rows.records(shown), shown, other_tags=others, parents=parents)
+        return make_batch(rows.records(shown), shown, declared=others, parents=parents)
     require_extra("train", "label export --bundle")
     from tagnet.labeling.suggestions import suggest
     from tagnet.prediction.tagger import Tagger
@@ -147,7 +156,7 @@ def _batch(
     with Progress(console=messages, transient=True, disable=hidden, redirect_stdout=False) as progress:
         task = progress.add_task("predicting", total=len(records))
         suggested = suggest(tagger, records, progress=lambda done: progress.update(task, completed=done))
-    return make_batch(records, shown, suggested=suggested, other_tags=[*others, *tagger.tags], parents=parents)
+    return make_batch(records, shown, suggested=suggested, declared=[*others, *tagger.tags], parents=parents)
 
 
 def _write(codec: Codec, batch: TaskBatch, output: Path) -> Sequence[Path]:

@@ -44,7 +44,7 @@ def agreement(votes_of: Mapping[str, Sequence[Answer]]) -> tuple[TagAgreement, .
 
     >>> from tagnet.labeling.answers import make_answer
     >>> votes_of = {
-    ...     str(record): [make_answer(record, [], chosen, annotator=who) for who, chosen in (("ann", ann), ("bob", bob))]
+    ...     str(record): [make_answer(record, [], tags, annotator=who) for who, tags in (("ann", ann), ("bob", bob))]
     ...     for record, ann, bob in ((1, ["a"], ["a"]), (2, [], []), (3, ["a"], []))
     ... }
     >>> [(each.tag, each.agreeing, each.records) for each in agreement(votes_of)]

@@ -49,16 +49,17 @@ def collect(
         annotator: who it was, where the tool does not say.
 
     Raises:
-        LabelingError: there are replies, and not one of them is to a task of ours.
+        LabelingError: there are tasks, and not one of them is ours.
     """
-    slips = [_slip(reply) for reply in replies.replies]
-    faults = [slip for slip in slips if isinstance(slip, LabelingError)]
-    if faults and len(faults) == len(slips):
+    slips = [_read(reply.slip) for reply in replies.replies]
+    everything = [*slips, *map(_read, replies.waiting)]
+    faults = [slip for slip in everything if isinstance(slip, LabelingError)]
+    if faults and len(faults) == len(everything):
         raise LabelingError(
-            f"{replies.replies[0].place}: {faults[0]}\n"
-            f"None of the {len(slips)} answers in {file} is to a task that tagnet sent; is it another project's export?"
+            f"{file}: none of its {len(everything)} tasks is one that tagnet sent; is it another project's export?\n"
+            f"The first: {faults[0]}"
         )
-    known = set(replies.tags or ()) | _shown_anywhere([*slips, *map(_read_quietly, replies.waiting)])
+    known = set(replies.tags or ()) | _shown_anywhere(everything)
     answers: list[tuple[Answer, Origin]] = []
     review: list[ReviewEntry] = []
     for reply, slip in zip(replies.replies, slips, strict=True):
@@ -75,23 +76,14 @@ def collect(
     return Collected(tuple(answers), tuple(review), len(replies.waiting))
 
 
-def _slip(reply: Reply) -> Slip | LabelingError:
-    if isinstance(reply.slip, Slip):
-        return reply.slip
+def _read(slip: object) -> Slip | LabelingError:
     try:
-        return read_slip(reply.slip)
+        return slip if isinstance(slip, Slip) else read_slip(slip)
     except LabelingError as fault:
         return fault
 
 
-def _read_quietly(value: object) -> Slip | None:
-    try:
-        return read_slip(value)
-    except LabelingError:
-        return None
-
-
-def _shown_anywhere(slips: Sequence[Slip | LabelingError | None]) -> set[str]:
+def _shown_anywhere(slips: Sequence[Slip | LabelingError]) -> set[str]:
     return {each.tag for slip in slips if isinstance(slip, Slip) for each in slip.shown}
 
 

@@ -82,6 +82,8 @@ class TaskBatch:
     tasks: tuple[LabelTask, ...]
     tags: tuple[str, ...]
     """Sorted; every shown tag is among them."""
+    declared: frozenset[str]
+    """Those among them that a taxonomy or a bundle names."""
     parents: Mapping[str, str]
     """Tag → the first of its parents, where a taxonomy was given; for tools that draw a tree."""
 
@@ -91,7 +93,7 @@ def make_batch(
     features: Sequence[str],
     *,
     suggested: Sequence[Sequence[ShownTag]] | None = None,
-    other_tags: Iterable[str] = (),
+    declared: Iterable[str] = (),
     parents: Mapping[str, str] | None = None,
 ) -> TaskBatch:
     """One task a record: the author's tags, then what else was suggested.
@@ -100,20 +102,21 @@ def make_batch(
         records: N records.
         features: the fields to show.
         suggested: N lists, of what a model or a rule says; what it says of an author's tag is noted beside it.
-        other_tags: tags that can be chosen beside the shown ones: of a taxonomy, or a bundle's.
+        declared: tags that can be chosen, shown or not: of a taxonomy, or a bundle's.
         parents: tag → the first of its parents.
 
     >>> record = Record(1, {"title": "Sets", "description": ""}, ("a",), None)
     >>> suggested = [[ShownTag("a", "model", "v1", 0.9), ShownTag("b", "model", "v1", 0.7)]]
-    >>> batch = make_batch([record], ["title", "description"], suggested=suggested, other_tags=["c"])
+    >>> batch = make_batch([record], ["title", "description"], suggested=suggested, declared=["c"])
     >>> [(each.tag, each.source, each.probability) for each in batch.tasks[0].slip.shown]
     [('a', 'author', 0.9), ('b', 'model', 0.7)]
     >>> batch.tags
     ('a', 'b', 'c')
     """
+    declared = tuple(declared)
     lists = suggested if suggested is not None else [()] * len(records)
     shown = [_join(record.tags, each) for record, each in zip(records, lists, strict=True)]
-    tags = tuple(sorted({each.tag for row in shown for each in row} | set(other_tags)))
+    tags = tuple(sorted({each.tag for row in shown for each in row} | set(declared)))
     version = tag_set_version(tags)
     tasks = []
     for record, row in zip(records, shown, strict=True):
@@ -131,7 +134,7 @@ def make_batch(
                 fields,
             )
         )
-    return TaskBatch(tuple(tasks), tags, dict(parents or {}))
+    return TaskBatch(tuple(tasks), tags, frozenset(declared), dict(parents or {}))
 
 
 def _join(own: Sequence[str], suggested: Sequence[ShownTag]) -> tuple[ShownTag, ...]:

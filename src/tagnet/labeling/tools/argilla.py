@@ -17,7 +17,19 @@ from typing import Any
 from tagnet.atomic import write_json
 from tagnet.errors import LabelingError
 from tagnet.labeling.tasks import LabelTask, TaskBatch, write_slip
-from tagnet.labeling.tools.codec import NO_TAG, SKIP, SLIP, Replies, Reply, as_iso, as_name, beside, read_rows, tag_list
+from tagnet.labeling.tools.codec import (
+    NO_TAG,
+    SKIP,
+    SLIP,
+    Replies,
+    Reply,
+    as_iso,
+    as_name,
+    beside,
+    read_rows,
+    tag_list,
+    write_rows,
+)
 from tagnet.records.json_files import describe
 
 _QUESTION = "tags"
@@ -33,7 +45,7 @@ class Argilla:
     def write(self, batch: TaskBatch, output: Path) -> Sequence[Path]:
         """Write the records, and the settings of a dataset that takes them."""
         settings = beside(output, "settings.json")
-        write_json(output, [encode_task(task) for task in batch.tasks])
+        write_rows(output, map(encode_task, batch.tasks))
         write_json(settings, dataset_settings(batch))
         return [output, settings]
 

@@ -64,7 +64,7 @@ class Brat:
     def read(self, path: Path) -> Replies:
         """Read a folder, or a zip of it."""
         files = _read_files(path)
-        slips = parse_rows(files[_SLIPS], path / _SLIPS, self.name, "the slip of a document")
+        slips = list(parse_rows(files[_SLIPS], path / _SLIPS, self.name, "the slip of a document"))
         replies: list[Reply] = []
         waiting: list[object] = []
         for place, row in slips:

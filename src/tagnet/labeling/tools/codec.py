@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from tagnet.atomic import write_text
 from tagnet.errors import LabelingError
 from tagnet.labeling.tasks import TaskBatch
 from tagnet.records.json_files import describe, describe_fault, read_text
@@ -85,7 +87,23 @@ def beside(output: Path, ending: str) -> Path:
     return output.with_name(f"{output.stem}.{ending}")
 
 
-def read_rows(path: Path, tool: str, expected: str) -> list[tuple[str, Mapping[str, Any]]]:
+def most_wanted(batch: TaskBatch, limit: int) -> tuple[str, ...]:
+    """The tags to choose from in tools that repeat them in every task: the declared ones first, then the most shown."""
+    counts = Counter(tag for task in batch.tasks for tag in task.shown)
+    ranked = sorted(batch.tags, key=lambda tag: (tag not in batch.declared, -counts[tag], tag))
+    return tuple(sorted(ranked[:limit]))
+
+
+def write_rows(output: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """A JSON array with one object a line.
+
+    Raises:
+        RunDirectoryError: the file cannot be written.
+    """
+    write_text(output, "[\n" + ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows) + "\n]\n")
+
+
+def read_rows(path: Path, tool: str, expected: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """The objects of a JSON array, a single object, or JSON Lines, each with its place.
 
     Raises:
@@ -94,39 +112,40 @@ def read_rows(path: Path, tool: str, expected: str) -> list[tuple[str, Mapping[s
     return parse_rows(read_text(path, LabelingError), path, tool, expected)
 
 
-def parse_rows(text: str, path: Path, tool: str, expected: str) -> list[tuple[str, Mapping[str, Any]]]:
-    """As `read_rows`, of a text that was read from `path`.
+def parse_rows(text: str, path: Path, tool: str, expected: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """As `read_rows`, of a text that was read from `path`; lines are parsed as they are asked for.
 
     Raises:
         LabelingError: it is broken, or holds something that is no object.
     """
+    for place, row in _values(text, path, expected):
+        if not isinstance(row, Mapping):
+            raise LabelingError(f"{place}: expected {expected}, found {describe(row)}; is it an export of {tool}?")
+        yield place, row
+
+
+def _values(text: str, path: Path, expected: str) -> Iterator[tuple[str, Any]]:
     try:
         whole = json.loads(text)
     except (ValueError, RecursionError) as fault:
         if text.lstrip()[:1] == "[":
-            raise _broken(f"{path}", expected, fault, 1) from fault
-        rows = _lines(text, path, expected)
+            raise _broken(str(path), expected, fault, 1) from fault
+        yield from _lines(text, path, expected)
+        return
+    if isinstance(whole, list):
+        yield from ((f"{path}, item {number}", row) for number, row in enumerate(whole, 1))
     else:
-        rows = (
-            [(f"{path}, item {n}", row) for n, row in enumerate(whole, 1)]
-            if isinstance(whole, list)
-            else [(f"{path}", whole)]
-        )
-    for place, row in rows:
-        if not isinstance(row, Mapping):
-            raise LabelingError(f"{place}: expected {expected}, found {describe(row)}; is it an export of {tool}?")
-    return rows
+        yield str(path), whole
 
 
-def _lines(text: str, path: Path, expected: str) -> list[tuple[str, Any]]:
-    rows = []
+def _lines(text: str, path: Path, expected: str) -> Iterator[tuple[str, Any]]:
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             try:
-                rows.append((f"{path}, line {number}", json.loads(line)))
+                value = json.loads(line)
             except (ValueError, RecursionError) as fault:
                 raise _broken(f"{path}, line {number}", expected, fault, number) from fault
-    return rows
+            yield f"{path}, line {number}", value
 
 
 def _broken(place: str, expected: str, fault: ValueError | RecursionError, line: int) -> LabelingError:

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 from xml.sax.saxutils import quoteattr
 
-from tagnet.atomic import write_json, write_text
+from tagnet.atomic import write_text
 from tagnet.errors import LabelingError
 from tagnet.labeling.tasks import LabelTask, TaskBatch, read_slip, write_slip
-from tagnet.labeling.tools.codec import SLIP, Replies, Reply, as_iso, as_name, beside, read_rows
+from tagnet.labeling.tools.codec import SLIP, Replies, Reply, as_iso, as_name, beside, read_rows, write_rows
 from tagnet.records.json_files import describe
 
 Control = Literal["choices", "taxonomy"]
@@ -43,13 +43,13 @@ class LabelStudio:
         """Write the tasks, and the labeling config beside them."""
         config = beside(output, "config.xml")
         xml = labeling_config(batch, self.control)
-        write_json(output, [encode_task(task, batch, self.control) for task in batch.tasks])
+        write_rows(output, (encode_task(task, batch, self.control) for task in batch.tasks))
         write_text(config, xml)
         return [output, config]
 
     def read(self, path: Path) -> Replies:
         """Read a full JSON export."""
-        rows = read_rows(path, self.name, _EXPECTED)
+        rows = list(read_rows(path, self.name, _EXPECTED))
         replies = [reply for place, row in rows for reply in decode_task(row, place)]
         waiting = tuple(row["data"].get(SLIP) for place, row in rows if not _annotations(row, place))
         return Replies(tuple(replies), None, waiting)

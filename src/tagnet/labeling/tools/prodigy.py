@@ -16,7 +16,7 @@ from typing import Any
 from tagnet.atomic import write_text
 from tagnet.errors import LabelingError
 from tagnet.labeling.tasks import LabelTask, TaskBatch, write_slip
-from tagnet.labeling.tools.codec import SLIP, Replies, Reply, as_iso, as_name, read_rows, tag_list
+from tagnet.labeling.tools.codec import SLIP, Replies, Reply, as_iso, as_name, most_wanted, read_rows, tag_list
 from tagnet.records.json_files import describe
 
 _EXPECTED = "a task of Prodigy's choice interface"
@@ -28,35 +28,38 @@ class Prodigy:
     """The codec."""
 
     name: str = "prodigy"
+    max_choices: int = 400
+    """The most tags to choose from, besides those that a task shows: each task repeats them."""
 
     def write(self, batch: TaskBatch, output: Path) -> Sequence[Path]:
-        """Write the tasks; each holds all options, for so the interface wants it."""
-        options = [{"id": tag, "text": tag} for tag in batch.tags]
-        lines = [json.dumps(encode_task(task, options), ensure_ascii=False) + "\n" for task in batch.tasks]
+        """Write the tasks; each holds all its options, for so the interface wants it."""
+        tags = most_wanted(batch, self.max_choices)
+        lines = [json.dumps(encode_task(task, tags), ensure_ascii=False) + "\n" for task in batch.tasks]
         write_text(output, "".join(lines))
         return [output]
 
     def read(self, path: Path) -> Replies:
         """Read a `db-out`; tasks without an answer wait."""
-        rows = read_rows(path, self.name, _EXPECTED)
-        found = [(decode(row, place), row) for place, row in rows]
-        replies = tuple(reply for reply, _ in found if reply is not None)
-        tags = {
-            option.get("id") for _, row in rows for option in row.get("options") or [] if isinstance(option, Mapping)
-        }
-        return Replies(
-            replies,
-            frozenset(tag for tag in tags if isinstance(tag, str)),
-            tuple(row.get(SLIP) for reply, row in found if reply is None),
-        )
+        replies: list[Reply] = []
+        waiting: list[object] = []
+        tags: set[str] = set()
+        for place, row in read_rows(path, self.name, _EXPECTED):
+            reply = decode(row, place)
+            if reply is None:
+                waiting.append(row.get(SLIP))
+            else:
+                replies.append(reply)
+            options = row.get("options") or []
+            tags.update(str(option["id"]) for option in options if isinstance(option, Mapping) and "id" in option)
+        return Replies(tuple(replies), frozenset(tags), tuple(waiting))
 
 
-def encode_task(task: LabelTask, options: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+def encode_task(task: LabelTask, tags: Sequence[str]) -> dict[str, Any]:
     """A line of a stream for the choice interface, the shown tags ticked."""
     slip = task.slip
     return {
         "text": task.text,
-        "options": list(options),
+        "options": [{"id": tag, "text": tag} for tag in dict.fromkeys([*task.shown, *tags])],
         "accept": list(task.shown),
         "config": {"choice_style": "multiple"},
         "meta": {"project_id": slip.project_id},

@@ -12,10 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tagnet.atomic import write_json
 from tagnet.errors import LabelingError
 from tagnet.labeling.tasks import LabelTask, TaskBatch, write_slip
-from tagnet.labeling.tools.codec import SKIP, SLIP, Replies, Reply, as_iso, as_name, read_rows, tag_list
+from tagnet.labeling.tools.codec import (
+    SKIP,
+    SLIP,
+    Replies,
+    Reply,
+    as_iso,
+    as_name,
+    most_wanted,
+    read_rows,
+    tag_list,
+    write_rows,
+)
 from tagnet.records.json_files import describe
 
 _FIELD = "tags"
@@ -28,11 +38,13 @@ class Scale:
     """The codec."""
 
     name: str = "scale"
+    max_choices: int = 400
+    """The most tags to choose from, besides those that a task shows: each task repeats them."""
 
     def write(self, batch: TaskBatch, output: Path) -> Sequence[Path]:
         """Write the bodies of `POST /v1/task/textcollection`, as a JSON array; the project's name is yours to add."""
-        field = category_field(batch.tags)
-        write_json(output, [encode_task(task, field) for task in batch.tasks])
+        tags = most_wanted(batch, self.max_choices)
+        write_rows(output, (encode_task(task, tags) for task in batch.tasks))
         return [output]
 
     def read(self, path: Path) -> Replies:
@@ -70,13 +82,13 @@ def category_field(tags: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def encode_task(task: LabelTask, field: Mapping[str, Any]) -> dict[str, Any]:
+def encode_task(task: LabelTask, tags: Sequence[str]) -> dict[str, Any]:
     """The body of a request that creates a task; `unique_id` keeps Scale from making a second one."""
     slip = task.slip
     body: dict[str, Any] = {
         "instruction": "Tick every tag that fits the text; [skip] where you cannot say.",
         "attachments": [{"type": "text", "content": task.text}],
-        "fields": [field],
+        "fields": [category_field(tuple(dict.fromkeys([*task.shown, *tags])))],
         "unique_id": f"{slip.project_id}-{slip.content_hash[:16]}",
         "metadata": {"project_id": slip.project_id, SLIP: write_slip(slip)},
     }

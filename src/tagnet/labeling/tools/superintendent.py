@@ -17,8 +17,7 @@ from typing import Any
 from tagnet.atomic import write_json
 from tagnet.errors import LabelingError
 from tagnet.labeling.tasks import LabelTask, TaskBatch, write_slip
-from tagnet.labeling.tools.codec import SLIP, Replies, Reply, as_iso, as_name, parse_rows, tag_list
-from tagnet.records.json_files import read_text
+from tagnet.labeling.tools.codec import SLIP, Replies, Reply, as_iso, as_name, beside, read_rows, tag_list, write_rows
 
 _EXPECTED = "a table that pandas wrote, with the columns text, labels and tagnet"
 
@@ -31,8 +30,8 @@ class Superintendent:
 
     def write(self, batch: TaskBatch, output: Path) -> Sequence[Path]:
         """Write the table, and the options of the widget beside it."""
-        options = output.with_name(f"{output.stem}.options.json")
-        write_json(output, [encode_task(task) for task in batch.tasks])
+        options = beside(output, "options.json")
+        write_rows(output, map(encode_task, batch.tasks))
         write_json(options, list(batch.tags))
         return [output, options]
 
@@ -81,7 +80,7 @@ def encode_task(task: LabelTask) -> dict[str, Any]:
 
 def _rows(path: Path, tool: str) -> list[tuple[str, Mapping[str, Any]]]:
     """The rows of a table in any orient of pandas."""
-    rows = parse_rows(read_text(path, LabelingError), path, tool, _EXPECTED)
+    rows = list(read_rows(path, tool, _EXPECTED))
     if len(rows) != 1 or not {"text", "columns"} & rows[0][1].keys():
         return rows
     place, whole = rows[0]

@@ -40,7 +40,9 @@ class TagnetPage:
 
     def read(self, path: Path) -> Replies:
         """Read the file."""
-        return Replies(tuple(decode(row, place) for place, row in read_rows(path, self.name, _EXPECTED)), None, ())
+        replies = tuple(decode(row, place) for place, row in read_rows(path, self.name, _EXPECTED))
+        # The page lets people choose whatever its bundle knows, which the file does not say.
+        return Replies(replies, frozenset(tag for reply in replies for tag in reply.chosen or ()), ())
 
 
 def decode(row: Mapping[str, Any], place: str) -> Reply:

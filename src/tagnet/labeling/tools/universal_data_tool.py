@@ -8,12 +8,13 @@ answered; the label "[skip]" stands for skipping.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tagnet.atomic import write_json
+from tagnet.atomic import write_text
 from tagnet.errors import LabelingError
 from tagnet.labeling.tasks import LabelTask, TaskBatch, write_slip
 from tagnet.labeling.tools.codec import SKIP, SLIP, Replies, Reply, as_iso, tag_list
@@ -36,7 +37,8 @@ class UniversalDataTool:
             "multiple": True,
             "labels": [{"id": tag, "displayName": tag} for tag in (*batch.tags, SKIP)],
         }
-        write_json(output, {"interface": interface, "samples": [encode_task(task) for task in batch.tasks]})
+        whole = {"interface": interface, "samples": [encode_task(task) for task in batch.tasks]}
+        write_text(output, json.dumps(whole, ensure_ascii=False) + "\n")
         return [output]
 
     def read(self, path: Path) -> Replies:
