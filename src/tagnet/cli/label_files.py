@@ -96,7 +96,17 @@ def run_merge(
     rows = read_labelled_rows(records, parse_columns(columns))
     log = read_log(answers)
     tree = _taxonomy(taxonomy)
-    merged = merge(rows, log.answers, log.origins, rule=chosen, taxonomy=tree)
+    hidden = not messages.is_terminal or chosen != "dawid-skene"
+    with Progress(console=messages, transient=True, disable=hidden, redirect_stdout=False) as progress:
+        task = progress.add_task("resolving")
+        merged = merge(
+            rows,
+            log.answers,
+            log.origins,
+            rule=chosen,
+            taxonomy=tree,
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
     fingerprint = write_version(output, rows, log, merged, rule=chosen, taxonomy=tree, log_name=answers.name)
     add_to_review(output, merged.review)
     _show_merged(results, rows, merged)

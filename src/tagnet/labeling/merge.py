@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tagnet.labeling.agreement import TagAgreement, agreement
@@ -76,6 +76,7 @@ def merge(
     rule: Rule = "latest",
     taxonomy: Taxonomy | None = None,
     held_back: Sequence[str] | None = None,
+    progress: Callable[[int, int], object] | None = None,
 ) -> Merged:
     """Put answers into records.
 
@@ -91,6 +92,7 @@ def merge(
         taxonomy: resolves aliases and adds parents in the records that were answered; None: no tag is changed,
             resolved or added.
         held_back: the keys to hold back, where that was found out before, as for a version that is rebuilt.
+        progress: as in `resolve`.
 
     Raises:
         MissingExtraError: the rule needs the label extra.
@@ -109,7 +111,7 @@ def merge(
             given.setdefault(str(answer.project_id), []).append(answer)
     all_votes = {record: votes(each) for record, each in given.items()}
     votes_of = {record: each for record, each in all_votes.items() if each}
-    resolved = resolve(votes_of, {record: records.tags[place_of[record]] for record in votes_of}, rule)
+    resolved = resolve(votes_of, {record: records.tags[place_of[record]] for record in votes_of}, rule, progress)
     tags: dict[int, tuple[str, ...]] = {}
     changes: list[Change] = []
     conflicts: list[Conflict] = []

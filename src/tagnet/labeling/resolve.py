@@ -5,13 +5,15 @@ An annotator's latest answer is the one that counts; who skipped last says nothi
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal, get_args
 
 from tagnet.errors import ConfigError, MissingExtraError, nearest
 from tagnet.labeling.answers import Answer, moment
 
 Rule = Literal["latest", "majority", "dawid-skene"]
+_EM_STEPS = 50
 RULES: tuple[Rule, ...] = get_args(Rule)
 
 
@@ -47,7 +49,10 @@ def votes(answers: Sequence[Answer]) -> list[Answer]:
 
 
 def resolve(
-    votes_of: Mapping[str, Sequence[Answer]], tags_of: Mapping[str, Collection[str]], rule: Rule
+    votes_of: Mapping[str, Sequence[Answer]],
+    tags_of: Mapping[str, Collection[str]],
+    rule: Rule,
+    progress: Callable[[int, int], object] | None = None,
 ) -> dict[str, tuple[str, ...]]:
     """The tags of each record that has votes.
 
@@ -58,6 +63,7 @@ def resolve(
             stands), or `dawid-skene` (what each annotator is likely to get wrong is learned from all records at once;
             where one annotator alone answered, the answer stands). A. P. Dawid and A. M. Skene, "Maximum likelihood
             estimation of observer error-rates using the EM algorithm", Applied Statistics 28 (1979), one model a tag.
+        progress: called with the models that are learned and their number; a model takes about a tenth of a second.
 
     Raises:
         MissingExtraError: `dawid-skene` needs the label extra.
@@ -67,7 +73,7 @@ def resolve(
     if rule == "majority":
         return {record: majority(given, tags_of[record]) for record, given in votes_of.items()}
     shared = {record: given for record, given in votes_of.items() if len(given) > 1}
-    learned = _dawid_skene(votes_of) if shared else {}
+    learned = _dawid_skene(votes_of, progress) if shared else {}
     return {record: learned[record] if record in shared else given[-1].tags for record, given in votes_of.items()}
 
 
@@ -84,24 +90,43 @@ def majority(given: Sequence[Answer], before: Collection[str]) -> tuple[str, ...
     return tuple(tag for tag in wanted if balance[tag] > 0 or (balance[tag] == 0 and tag in before))
 
 
-def _dawid_skene(votes_of: Mapping[str, Sequence[Answer]]) -> dict[str, tuple[str, ...]]:
+def _dawid_skene(
+    votes_of: Mapping[str, Sequence[Answer]], progress: Callable[[int, int], object] | None
+) -> dict[str, tuple[str, ...]]:
+    """One binary model for each tag on which annotators differ somewhere; all other tags are as all want them."""
+    wanted = {record: dict.fromkeys(tag for each in given for tag in each.tags) for record, given in votes_of.items()}
+    disputed = {
+        tag
+        for record, given in votes_of.items()
+        for tag in wanted[record]
+        if any(tag not in answer.tags for answer in given)
+    }
+    accepted = {}
+    for done, tag in enumerate(sorted(disputed), 1):
+        accepted[tag] = _accepted(votes_of, tag)
+        if progress is not None:
+            progress(done, len(disputed))
+    return {
+        record: tuple(tag for tag in tags if tag not in disputed or record in accepted[tag])
+        for record, tags in wanted.items()
+    }
+
+
+def _accepted(votes_of: Mapping[str, Sequence[Answer]], tag: str) -> set[str]:
+    """The records that have a tag, by the model of that tag."""
     try:
         import pandas as pd
-        from crowdkit.aggregation import BinaryRelevance, DawidSkene
+        from crowdkit.aggregation import DawidSkene
     except ImportError as fault:
         raise MissingExtraError(
             "--resolve dawid-skene needs packages that are not installed: crowd-kit.\n"
             "Install them with: pip install 'tagnet[label]'"
         ) from fault
     rows = [
-        {"task": record, "worker": answer.annotator or "", "label": list(answer.tags)}
-        for record, given in votes_of.items()
-        for answer in given
+        (record, answer.annotator or "", tag in answer.tags) for record, given in votes_of.items() for answer in given
     ]
-    if not any(row["label"] for row in rows):
-        return dict.fromkeys(votes_of, ())
-    found = BinaryRelevance(DawidSkene(n_iter=100)).fit_predict(pd.DataFrame(rows))
-    order = {
-        record: dict.fromkeys(tag for answer in given for tag in answer.tags) for record, given in votes_of.items()
-    }
-    return {record: tuple(tag for tag in wanted if tag in set(found[record])) for record, wanted in order.items()}
+    with warnings.catch_warnings():
+        # crowd-kit 1.4 speaks to pandas as pandas 3 no longer wants it.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        labels = DawidSkene(n_iter=_EM_STEPS).fit_predict(pd.DataFrame(rows, columns=["task", "worker", "label"]))
+    return {str(record) for record, label in labels.items() if label}

@@ -33,6 +33,8 @@ from tagnet.labeling.tools.codec import (
 from tagnet.records.json_files import describe
 
 _QUESTION = "tags"
+_VISIBLE = 20
+"""Labels that are seen before "more"; Argilla wants at least three."""
 _EXPECTED = "a record of Argilla"
 
 
@@ -62,13 +64,29 @@ class Argilla:
 
 
 def dataset_settings(batch: TaskBatch) -> dict[str, Any]:
-    """What `rg.Settings` needs: one text field and one question with all tags, none of them required."""
+    """What `rg.Settings.from_json` reads: a text field and one question with all tags, which may stay without a value."""
     labels = [*batch.tags, NO_TAG, SKIP]
     return {
-        "guidelines": "Tick every tag that fits the text. Tick [no tag] where none fits, [skip] where you cannot say.",
-        "fields": [{"name": "text", "title": "Text", "required": True}],
-        "questions": [{"name": _QUESTION, "title": "Tags", "labels": labels, "required": False}],
-        "metadata": [{"name": "project_id", "type": "terms"}, {"name": SLIP, "type": "terms"}],
+        "guidelines": "Tick every tag that fits the text; [no tag] where none fits, [skip] where you cannot say.",
+        "questions": [
+            {
+                "name": _QUESTION,
+                "title": "Tags",
+                "required": False,
+                "settings": {
+                    "type": "multi_label_selection",
+                    "options": [{"value": label, "text": label} for label in labels],
+                    "visible_options": min(_VISIBLE, len(labels)) if batch.tags else None,
+                    "options_order": "suggestion",
+                },
+            }
+        ],
+        "fields": [
+            {"name": "text", "title": "Text", "required": True, "settings": {"type": "text", "use_markdown": False}}
+        ],
+        "vectors": [],
+        "metadata": [],
+        "allow_extra_metadata": True,
     }
 
 
