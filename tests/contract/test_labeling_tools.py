@@ -254,7 +254,8 @@ def test_all_projects_come_back_as_they_were(
 
     records = read_labelled_rows(str(shared_data / "projects.json"), {})
     merged = merge(records, [answer for answer, _ in found.answers], {each.answer: each for _, each in found.answers})
-    assert merged.changes == merged.review == ()
+    assert not merged.changes
+    assert not merged.review
     text = render_version(records, merged.tags, Path("new.json"))
     assert json.loads(text) == json.loads((shared_data / "projects.json").read_text(encoding="utf-8"))
 

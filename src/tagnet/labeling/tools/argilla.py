@@ -64,7 +64,7 @@ class Argilla:
 
 
 def dataset_settings(batch: TaskBatch) -> dict[str, Any]:
-    """What `rg.Settings.from_json` reads: a text field and one question with all tags, which may stay without a value."""
+    """What `rg.Settings.from_json` reads: a text field, and a question with all tags that may stay without a value."""
     labels = [*batch.tags, NO_TAG, SKIP]
     return {
         "guidelines": "Tick every tag that fits the text; [no tag] where none fits, [skip] where you cannot say.",
