@@ -63,7 +63,14 @@ def test_a_wrong_answer_is_named(change: dict[str, Any], words: str) -> None:
 
 
 def test_moments_are_in_order() -> None:
-    ats = [None, "nonsense", "2026-11-02", "2026-11-02T10:00:00+02:00", "2026-11-02T09:00:00Z", "0001-01-01T00:00:00+05:00"]
+    ats = [
+        None,
+        "nonsense",
+        "2026-11-02",
+        "2026-11-02T10:00:00+02:00",
+        "2026-11-02T09:00:00Z",
+        "0001-01-01T00:00:00+05:00",
+    ]
     assert sorted(ats[2:5], key=moment) == ats[2:5]
     assert moment(ats[0]) == moment(ats[1]) < moment(ats[2])
     assert moment(ats[5]) < moment(ats[2])

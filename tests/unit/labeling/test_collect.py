@@ -25,7 +25,12 @@ def collected(*replies: Reply, tags: frozenset[str] | None = None, taxonomy: Tax
 def test_an_answer_knows_where_it_comes_from(batch: TaskBatch) -> None:
     ((answer, origin),) = collected(replace(reply(batch, 0, "b", "c"), annotator="ann", at="2026-11-02")).answers
     assert (answer.kept, answer.added, answer.removed) == (("b",), ("c",), ("a",))
-    assert (answer.annotator, answer.at, origin.answer, origin.slip) == ("ann", "2026-11-02", answer.key, batch.tasks[0].slip)
+    assert (answer.annotator, answer.at, origin.answer, origin.slip) == (
+        "ann",
+        "2026-11-02",
+        answer.key,
+        batch.tasks[0].slip,
+    )
 
 
 def test_words_for_skipping_and_for_no_tag(batch: TaskBatch) -> None:
