@@ -87,7 +87,7 @@ def decode(row: Mapping[str, Any], place: str) -> Reply:
     """
     annotation = row["annotation"]
     if isinstance(annotation, Mapping):
-        annotation = annotation.get("labels", annotation.get("label"))
+        annotation = annotation.get("labels", annotation.get("label", annotation))
     return Reply(
         place=place,
         slip=row.get(SLIP),
