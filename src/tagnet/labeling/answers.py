@@ -108,7 +108,7 @@ def answer_from_plain(plain: object, place: str) -> Answer:
     kept, added, removed = (tuple(dict.fromkeys(plain[key])) for key in ("kept", "added", "removed"))
     answer = Answer(
         project_id=plain["project_id"],
-        annotator=plain["annotator"],
+        annotator=None if plain["annotator"] is None else str(plain["annotator"]),
         at=plain["at"],
         kept=kept,
         added=added,
@@ -133,7 +133,11 @@ def _check_types(plain: Mapping[str, Any], place: str) -> None:
         raise LabelingError(
             f"{place}: project_id: expected an integer or a non-empty string, found {describe(identity)}"
         )
-    for key in ("annotator", "at", "comment"):
+    if not isinstance(plain["annotator"], str | int | None) or isinstance(plain["annotator"], bool):
+        raise LabelingError(
+            f"{place}: annotator: expected a name, a number or null, found {describe(plain['annotator'])}"
+        )
+    for key in ("at", "comment"):
         if not (plain[key] is None or isinstance(plain[key], str)):
             raise LabelingError(f"{place}: {key}: expected a string or null, found {describe(plain[key])}")
     for key in ("kept", "added", "removed"):

@@ -74,5 +74,5 @@ def test_edited_provenance_is_named(tmp_path: Path, answers: list[tuple[Answer, 
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     lines[1]["sent"]["content_hash"] = "00"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    with pytest.raises(LabelingError, match="line 2.*edited"):
+    with pytest.raises(LabelingError, match=r"line 2.*edited"):
         read_log(tmp_path / "answers.jsonl")

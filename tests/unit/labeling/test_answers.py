@@ -47,6 +47,7 @@ def test_an_answer_comes_back(shown: list[str], chosen: list[str] | None, identi
         ({"project_id": None}, "project_id"),
         ({"project_id": True}, "project_id"),
         ({"at": 3}, "at"),
+        ({"annotator": True}, "annotator"),
         ({"kept": "a"}, "kept"),
         ({"added": [1]}, "added"),
         ({"skipped": 0}, "skipped"),
@@ -60,6 +61,10 @@ def test_a_wrong_answer_is_named(change: dict[str, Any], words: str) -> None:
     with pytest.raises(LabelingError, match=words) as caught:
         answer_from_plain({**GOOD, **change}, "answers.jsonl, line 3")
     assert "answers.jsonl, line 3" in str(caught.value)
+
+
+def test_an_annotator_may_be_a_number() -> None:
+    assert answer_from_plain({**GOOD, "annotator": 7}, "line 1").annotator == "7"
 
 
 def test_moments_are_in_order() -> None:

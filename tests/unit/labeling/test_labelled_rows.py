@@ -90,7 +90,7 @@ def test_bad_rows_are_named(write_rows: Callable[..., Path], rows: Any, words: s
 
 def test_a_record_without_text_cannot_be_shown(write_rows: Callable[..., Path]) -> None:
     records = read_labelled_rows(str(write_rows("r.json", [{"id": 1, "title": " ", "tags": []}])), {})
-    with pytest.raises(RecordError, match="row 1.*title"):
+    with pytest.raises(RecordError, match=r"row 1.*title"):
         records.records(["title"])
 
 

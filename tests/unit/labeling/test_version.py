@@ -65,7 +65,7 @@ def test_the_provenance_says_who_when_from_where_and_what_was_shown(two_versions
         "so",
     )
     assert [each["tag"] for each in why["shown"]] == ["a", "b"]
-    assert [row["tags"] for row in map(json.loads, second.read_text().splitlines())][0] == ["c", "a", "top"]
+    assert json.loads(second.read_text().splitlines()[0])["tags"] == ["c", "a", "top"]
 
 
 def test_steps_go_back_to_the_first_records(two_versions: tuple[Path, Path, Path], records_file: Path) -> None:
@@ -127,7 +127,7 @@ def test_other_records_or_logs_are_refused(two_versions: tuple[Path, Path, Path]
     log.write_text(lines[0] + "\n")
     with pytest.raises(LabelingError, match="first 2 answers"):
         rebuild(steps, str(first), [read_log(log)], tmp_path / "n.jsonl")
-    with pytest.raises(LabelingError, match="ends in .jsonl"):
+    with pytest.raises(LabelingError, match=r"ends in \.jsonl"):
         rebuild(steps, str(first), [read_log(log)], tmp_path / "n.json")
     assert not list(tmp_path.glob("n.*"))
 

@@ -155,7 +155,7 @@ def _responses(row: Mapping[str, Any], place: str, *, nested: bool) -> Iterator[
         return
     responses = (row.get("responses") or {}).get(_QUESTION) or []
     for each in [responses] if isinstance(responses, Mapping) else responses:
-        if not isinstance(each, Mapping) or "value" not in each:
+        if not isinstance(each, Mapping) or ("value" not in each and each.get("status") != "discarded"):
             raise LabelingError(f'{place}: responses: expected {{"value", "user_id"}}, found {describe(each)}')
         when = each.get("updated_at") or each.get("inserted_at")
-        yield each["value"], each.get("user_id"), each.get("status"), when
+        yield each.get("value"), each.get("user_id"), each.get("status"), when

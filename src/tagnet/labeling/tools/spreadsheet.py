@@ -21,7 +21,7 @@ from tagnet.labeling.tasks import TaskBatch, read_slip, write_slip
 from tagnet.labeling.tools.codec import SLIP, Replies, Reply
 from tagnet.records.json_files import describe, read_text
 
-_OURS = ("tags", "status", "annotator", "at", "comment", SLIP)
+_BEFORE, _BEHIND = ("status", "project_id"), ("tags", "annotator", "at", "comment", SLIP)
 _STATUS = {"": "done", "done": "done", "skip": "skip", "skipped": "skip", "open": "open", "todo": "open"}
 _LONGEST_CELL = 2**31 - 1
 
@@ -34,14 +34,14 @@ class Spreadsheet:
 
     def write(self, batch: TaskBatch, output: Path) -> Sequence[Path]:
         """Write the table."""
-        features = [each for each in batch.tasks[0].slip.features if each not in ("project_id", *_OURS)]
+        features = [each for each in batch.tasks[0].slip.features if each not in _BEFORE + _BEHIND]
         stream = io.StringIO()
         writer = csv.writer(stream, lineterminator="\r\n")
-        writer.writerow(["project_id", *features, *_OURS])
+        writer.writerow([*_BEFORE, *features, *_BEHIND])
         for task in batch.tasks:
             texts = [task.fields[name] for name in features]
             writer.writerow(
-                [task.slip.project_id, *texts, tags_to_cell(task.shown), "", "", "", "", write_slip(task.slip)]
+                ["", task.slip.project_id, *texts, tags_to_cell(task.shown), "", "", "", write_slip(task.slip)]
             )
         # With a byte order mark, without which Excel does not take a CSV for UTF-8.
         write_text(output, "\ufeff" + stream.getvalue())
@@ -115,7 +115,7 @@ def _text(row: Mapping[str, str]) -> str | None:
         features = read_slip(row[SLIP]).features
     except LabelingError:
         return None
-    texts = [row[name] for name in features if name in row and name not in _OURS]
+    texts = [row[name] for name in features if name in row and name not in _BEFORE + _BEHIND]
     return "\n\n".join(texts) if len(texts) == len(features) else None
 
 

@@ -48,7 +48,7 @@ def test_a_score_for_each_tag_or_none(tmp_path: Path) -> None:
 def test_nested_records(batch: TaskBatch, tmp_path: Path, write_rows: Callable[..., Path]) -> None:
     rows = records_of(batch, tmp_path)
     rows[0]["responses"] = {"tags": [{"value": ["b"], "user_id": USER}, {"value": ["[no tag]"], "user_id": "other"}]}
-    rows[1]["responses"] = {"tags": [{"value": None, "user_id": USER, "status": "discarded"}]}
+    rows[1]["responses"] = {"tags": [{"user_id": USER, "status": "discarded"}]}
     rows[2]["responses"] = {"tags": [{"value": ["a"], "user_id": USER, "status": "draft"}]}
     found = read(write_rows("out.json", rows))
     first, second, third = (answer for answer, _ in found.answers)

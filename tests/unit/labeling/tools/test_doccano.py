@@ -20,7 +20,7 @@ from tagnet.labeling.tools.doccano import Doccano
 
 
 def as_exported(line: str, label: list[str], comments: list[str]) -> str:
-    """`{"id", "data" renamed to "text", **meta, "label", "Comments"}`, as ExportedExample and the formatters make it."""
+    """`id`, `text`, the meta, `label` and `Comments`, as ExportedExample and the formatters make it."""
     row = json.loads(line.rstrip())
     meta = {key: value for key, value in row.items() if key not in ("text", "label")}
     return json.dumps({"id": 41, "text": row["text"], **meta, "label": label, "Comments": comments}, ensure_ascii=False)

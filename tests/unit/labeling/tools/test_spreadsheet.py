@@ -38,7 +38,7 @@ def save(sheet: Path, rows: list[dict[str, str]], delimiter: str = ",") -> None:
 
 
 def test_what_people_see(sheet: Path) -> None:
-    assert sheet.read_bytes().startswith(b"\xef\xbb\xbfproject_id,title,description,tags,")
+    assert sheet.read_bytes().startswith(b"\xef\xbb\xbfstatus,project_id,title,description,tags,")
     rows = rows_of(sheet)
     assert [row["tags"] for row in rows] == ["a, b", "b", ""]
     assert [row["project_id"] for row in rows] == ["1", "2", "3"]
@@ -95,5 +95,5 @@ def test_an_unknown_status_is_named(sheet: Path) -> None:
     rows = rows_of(sheet)
     rows[1]["status"] = "perhaps"
     save(sheet, rows)
-    with pytest.raises(LabelingError, match='row 3: status: .* found "perhaps"'):
+    with pytest.raises(LabelingError, match=r'row 3: status: .* found "perhaps"'):
         Spreadsheet().read(sheet)

@@ -28,7 +28,7 @@ def read(path: Path) -> Collected:
 
 def test_what_pandas_reads(frame: pd.DataFrame) -> None:
     assert list(frame["labels"]) == [["a", "b"], ["b"], []]
-    assert list(frame["text"])[0] == "Sets\n\nA tour."
+    assert frame["text"].iloc[0] == "Sets\n\nA tour."
     assert list(frame["project_id"]) == [1, "2", 3]
 
 
