@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,16 +83,66 @@ def extend_log(path: Path, new: Iterable[tuple[Answer, Origin]]) -> int:
         RunDirectoryError: the files cannot be written; what was there stays.
     """
     log = read_log(path) if path.is_file() and path.stat().st_size else AnswerLog((), (), {})
-    there = {answer.key for answer in log.answers}
-    fresh = {answer.key: (answer, origin) for answer, origin in new if answer.key not in there}
+    fresh = _fresh(log, list(new))
     # The provenance first: an answer whose provenance was lost on the way would be taken on trust.
-    origins = {**log.origins, **{key: origin for key, (_, origin) in fresh.items()}}
     if fresh:
+        origins = {**log.origins, **{answer.key: origin for answer, origin in fresh}}
         write_text(provenance_path(path), "".join(_origin_line(each) + "\n" for each in origins.values()))
     if fresh or not path.is_file():
-        lines = [*log.lines, *(json.dumps(answer_to_plain(answer), ensure_ascii=True) for answer, _ in fresh.values())]
+        lines = [*log.lines, *(json.dumps(answer_to_plain(answer), ensure_ascii=True) for answer, _ in fresh)]
         write_text(path, "".join(line + "\n" for line in lines))
     return len(fresh)
+
+
+def _fresh(log: AnswerLog, new: Sequence[tuple[Answer, Origin]]) -> list[tuple[Answer, Origin]]:
+    """Those that the log does not hold yet, in their order.
+
+    An answer with a time is the same one wherever it stands. One without a time is known when it is what the annotator
+    said last of that record, and the text is the same: people come back to an earlier answer.
+    """
+    timed: set[_Mark] = set()
+    last: dict[tuple[str, str | None], list[_Mark]] = {}
+    for answer in log.answers:
+        origin = log.origins.get(answer.key)
+        mark = (answer.key, origin.slip.content_hash if origin is not None else None)
+        timed.add(mark)
+        last.setdefault(_who(answer), []).append(mark)
+    come: dict[tuple[str, str | None], list[_Mark]] = {}
+    places: dict[tuple[str, str | None], list[int]] = {}
+    fresh: set[int] = set()
+    for place, (answer, origin) in enumerate(new):
+        mark = (answer.key, origin.slip.content_hash)
+        if answer.at is not None:
+            if not timed & {mark, (answer.key, None)}:
+                timed.add(mark)
+                fresh.add(place)
+        elif come.get(_who(answer), [None])[-1] != mark:
+            come.setdefault(_who(answer), []).append(mark)
+            places.setdefault(_who(answer), []).append(place)
+    for who, marks in come.items():
+        fresh.update(places[who][_overlap(last.get(who, []), marks) :])
+    return [new[place] for place in sorted(fresh)]
+
+
+_Mark = tuple[str, str | None]
+"""An answer's key, and the hash of the text that it is about, None where that is not known."""
+
+
+def _who(answer: Answer) -> tuple[str, str | None]:
+    return str(answer.project_id), answer.annotator
+
+
+def _overlap(before: Sequence[_Mark], marks: Sequence[_Mark]) -> int:
+    """How many of the first marks are the last ones before.
+
+    >>> _overlap([("a", "1"), ("b", "1")], [("b", "1"), ("c", "1")]), _overlap([("a", "1")], [("b", "1")])
+    (1, 0)
+    """
+    for size in range(min(len(before), len(marks)), 0, -1):
+        pairs = zip(before[-size:], marks[:size], strict=True)
+        if all(old[0] == mark[0] and old[1] in (mark[1], None) for old, mark in pairs):
+            return size
+    return 0
 
 
 def _origin_line(origin: Origin) -> str:
