@@ -57,6 +57,7 @@ def run_export(
     messages = message_console()
     speak_to(messages)
     rows = read_labelled_rows(records, parse_columns(columns))
+    _check_features(rows, features)
     tree = _taxonomy(taxonomy)
     batch = _batch(rows, tree, bundle, features, device, messages)
     written = _write(codec, batch, output)
@@ -135,6 +136,17 @@ def _codec(tool: str, control: str, max_choices: int | None) -> Codec:
         if control == known:
             return dataclasses.replace(codec, control=known) if isinstance(codec, LabelStudio) else codec
     raise ConfigError(f"--control: expected {', '.join(CONTROLS)}; found {control!r}{nearest(control, CONTROLS)}")
+
+
+def _check_features(rows: LabelledRows, features: Sequence[str]) -> None:
+    """Refuse fields to show that no row has."""
+    there = dict.fromkeys(key for row in rows.rows for key in row)
+    for name in features:
+        if rows.schema.column(name) not in there:
+            hint = nearest(rows.schema.column(name), there)
+            raise ConfigError(
+                f"--feature {name}: no row of {rows.source} has that column; there are {', '.join(there)}{hint}"
+            )
 
 
 def _taxonomy(name: str | None) -> Taxonomy | None:

@@ -44,6 +44,11 @@ def test_columns_and_features(export: Callable[..., Path], capsys: pytest.Captur
     assert second["text"] == "words\n\nTitle 1"
 
 
+def test_a_field_that_is_not_there_is_named(export: Callable[..., Path]) -> None:
+    with pytest.raises(ConfigError, match="did you mean text"):
+        export("csv", features=["title", "texts"])
+
+
 def test_the_same_export_may_be_written_again(export: Callable[..., Path]) -> None:
     for tool in ("csv", "brat"):
         path = export(tool, tool)

@@ -167,9 +167,9 @@ def decode_task(row: Mapping[str, Any], place: str) -> list[Reply]:
 
 
 def _annotations(row: Mapping[str, Any], place: str) -> list[Mapping[str, Any]]:
-    """The annotations of a task, without drafts and those that are only predictions."""
-    found = row.get("annotations", row.get("completions"))
-    if found is None and ("predictions" in row or "data" in row):
+    """The annotations of a task; what Label Studio calls drafts and predictions is none."""
+    found = row.get("annotations")
+    if found is None:
         return []
     if not isinstance(found, list) or not all(isinstance(each, Mapping) for each in found):
         raise LabelingError(

@@ -23,6 +23,8 @@ from tagnet.records.json_files import describe, read_text
 
 _BEFORE, _BEHIND = ("status", "project_id"), ("tags", "annotator", "at", "comment", SLIP)
 _STATUS = {"": "done", "done": "done", "skip": "skip", "skipped": "skip", "open": "open", "todo": "open"}
+_FORMULA = ("=", "+", "-", "@")
+"""What a cell begins with that spreadsheets run; see https://owasp.org/www-community/attacks/CSV_Injection."""
 _LONGEST_CELL = 2**31 - 1
 
 
@@ -39,7 +41,7 @@ class Spreadsheet:
         writer = csv.writer(stream, lineterminator="\r\n")
         writer.writerow([*_BEFORE, *features, *_BEHIND])
         for task in batch.tasks:
-            texts = [task.fields[name] for name in features]
+            texts = [_as_text(task.fields[name]) for name in features]
             writer.writerow(
                 ["", task.slip.project_id, *texts, tags_to_cell(task.shown), "", "", "", write_slip(task.slip)]
             )
@@ -74,6 +76,16 @@ class Spreadsheet:
                 )
             )
         return Replies(tuple(replies), None, tuple(waiting))
+
+
+def _as_text(text: str) -> str:
+    """A text that no spreadsheet takes for a formula: anybody may have written it."""
+    text = text.strip()
+    return f"'{text}" if text.lstrip("'")[:1] in _FORMULA else text
+
+
+def _as_written(cell: str) -> str:
+    return cell[1:] if cell.startswith("'") and cell.lstrip("'")[:1] in _FORMULA else cell
 
 
 def tags_to_cell(tags: Sequence[str]) -> str:
@@ -115,7 +127,7 @@ def _text(row: Mapping[str, str]) -> str | None:
         features = read_slip(row[SLIP]).features
     except LabelingError:
         return None
-    texts = [row[name] for name in features if name in row and name not in _BEFORE + _BEHIND]
+    texts = [_as_written(row[name]) for name in features if name in row and name not in _BEFORE + _BEHIND]
     return "\n\n".join(texts) if len(texts) == len(features) else None
 
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from tagnet.errors import LabelingError
 from tagnet.labeling.collect import Collected, collect
-from tagnet.labeling.tasks import TaskBatch
+from tagnet.labeling.tasks import TaskBatch, make_batch
 from tagnet.labeling.tools.spreadsheet import Spreadsheet, cell_to_tags, tags_to_cell
+from tagnet.records.record import Record
 
 
 @pytest.fixture
@@ -89,6 +90,22 @@ def test_broken_sheets(sheet: Path, old: str, new: str, words: str) -> None:
         return
     with pytest.raises(LabelingError, match=words):
         Spreadsheet().read(sheet)
+
+
+def test_a_text_that_begins_with_a_quote_comes_back(tmp_path: Path) -> None:
+    batch = make_batch([Record(1, {"title": "'=1+1"}, ("a",), None)], ["title"])
+    assert read(Spreadsheet().write(batch, tmp_path / "t.csv")[0]).review == ()
+
+
+@pytest.mark.parametrize("title", ["=1+1", "\r\n=1", "-x", "'plain", "@me", "+1"])
+def test_texts_are_no_formulas(tmp_path: Path, title: str) -> None:
+    batch = make_batch([Record(1, {"title": title}, ("a",), None)], ["title"])
+    (path,) = Spreadsheet().write(batch, tmp_path / "t.csv")
+    assert rows_of(path)[0]["title"][0] not in "=+-@"
+    assert read(path).review == ()
+    # LibreOffice and Excel leave the quote away when they save what was typed as text.
+    save(path, [{**rows_of(path)[0], "title": title}])
+    assert read(path).review == ()
 
 
 def test_an_unknown_status_is_named(sheet: Path) -> None:
