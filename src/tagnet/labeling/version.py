@@ -81,6 +81,8 @@ def write_version(
     text = render_version(records, merged.tags, output)
     fingerprint = fingerprint_of(text)
     check_is_new(output, fingerprint)
+    if output.exists() and output.stat().st_size and version_path(output).is_file():
+        return fingerprint
     step = Step(
         records=records.fingerprint,
         answers=log.fingerprint(len(log.lines)),

@@ -115,7 +115,12 @@ def test_versions_are_never_overwritten(two_versions: tuple[Path, Path, Path], r
 def test_the_same_version_may_be_written_again(tmp_path: Path, records_file: Path, batch: TaskBatch) -> None:
     log, output = tmp_path / "answers.jsonl", tmp_path / "v1.json"
     log_answers(log, batch, make_answer(1, ["a", "b"], ["b"]))
-    assert merge_files(records_file, log, output) == merge_files(records_file, log, output)
+    first = merge_files(records_file, log, output)
+    before = version_path(output).read_bytes()
+    # Another annotator says the same: the version is the same, and so is how it came about.
+    log_answers(log, batch, make_answer(1, ["a", "b"], ["b"], annotator="bob"))
+    assert merge_files(records_file, log, output) == first
+    assert version_path(output).read_bytes() == before
 
 
 def test_other_records_or_logs_are_refused(two_versions: tuple[Path, Path, Path], tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
             if needed not in names:
                 raise LabelingError(
                     f"{path}: expected the column {needed!r} of a CSV that tagnet wrote, "
-                    f"found {', '.join(names) or 'none'}{nearest(needed, names)}"
+                    f"found {describe(names)}{nearest(needed, names)}"
                 )
         for cells in reader:
             if not any(cells):
