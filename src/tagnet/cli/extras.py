@@ -18,6 +18,7 @@ _NEEDED = {
     "evaluate": _NETWORK,
     "predict": _NETWORK,
     "export": (*_NETWORK, "onnx", "onnxscript", "onnxruntime"),
+    "label export --bundle": _NETWORK,
 }
 """Command → the packages that it imports, beyond the core. Formats that need more say so when they are read."""
 
