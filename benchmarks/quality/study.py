@@ -44,12 +44,17 @@ def run(arms: Sequence[str], pairs: int, work: Path) -> None:
         for arm in arms:
             if any((each["arm"], each["pair"]) == (arm, pair) for each in read_results(NAME)):
                 continue
-            folder = work / "".join(c if c.isalnum() else "-" for c in arm) / f"{pair}"
+            folder = arm_folder(work, arm) / f"{pair}"
             words = [*RECIPE, *ARMS[arm], f"split.fold={pair % FOLDS}", f"run.seed={pair}"]
             metrics, seconds = trained(words, folder)
             baselines = {name: values(sides["test"]) for name, sides in metrics["baselines"].items()}
             entry = {"arm": arm, "pair": pair, "seconds": seconds, "test": values(metrics["test"])}
             keep(NAME, entry | {"baselines": baselines}, ("arm", "pair"))
+
+
+def arm_folder(work: Path, arm: str) -> Path:
+    """Where the runs of an arm are."""
+    return work / "".join(c if c.isalnum() else "-" for c in arm)
 
 
 def table(console: Console) -> None:

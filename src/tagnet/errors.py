@@ -6,7 +6,8 @@ TagnetError
 │   ├── RecordError        a row of the records
 │   ├── TaxonomyError      the tags, their aliases and parents
 │   ├── LabelSpaceError    no tag, or no record, is left to learn from
-│   └── SplitError         ids of a split are unknown, overlap or are missing
+│   ├── SplitError         ids of a split are unknown, overlap or are missing
+│   └── LabelingError      what came back from a labelling tool, an answer, or a version that was merged from answers
 ├── EncoderError           an encoder cannot be found, or is not what it should be
 ├── BundleError            a bundle, or an export of one, is incomplete, damaged or of another format
 ├── ExportError            a bundle cannot be exported, or its export is not as good as the bundle
@@ -56,6 +57,10 @@ class LabelSpaceError(DataError):
 
 class SplitError(DataError):
     """Ids of a split are unknown, overlap or are missing."""
+
+
+class LabelingError(DataError):
+    """What came back from a labelling tool, an answer, or a version merged from answers, cannot be used."""
 
 
 class EncoderError(TagnetError):

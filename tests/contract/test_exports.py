@@ -9,6 +9,7 @@ from typing import Any, get_args, get_type_hints
 import numpy as np
 import pytest
 import torch
+from tokenizers import Tokenizer
 
 from tagnet.bundle import Bundle, TextSettings, write_bundle
 from tagnet.calibration.rule import DecisionRule
@@ -16,6 +17,7 @@ from tagnet.config import EvaluationConfig, LabelsConfig, ModelConfig
 from tagnet.export.exporter import References, export_bundle
 from tagnet.export.formats import FORMATS
 from tagnet.model.encoder import build_encoder, load_encoder
+from tagnet.model.lexical import LONGEST_NAME, LexicalEvidence, hash_of, no_weights
 from tagnet.model.network import TaggerNetwork
 from tagnet.prediction.tagger import Tagger
 
@@ -47,7 +49,11 @@ def make(tmp_path: Path) -> Make:
     """Bundles with loud heads; the encoder is tiny, of any architecture."""
 
     def write(
-        head: str = "linear", pooling: str = "mean", architecture: str = "tiny", window_overlap: int | None = None
+        head: str = "linear",
+        pooling: str = "mean",
+        architecture: str = "tiny",
+        window_overlap: int | None = None,
+        lexical: bool = False,
     ) -> Bundle:
         encoder = load_encoder("tiny")
         torch.manual_seed(0)
@@ -55,7 +61,7 @@ def make(tmp_path: Path) -> Make:
             sizes = {} if architecture in ("distilbert", "gpt2") else SIZES
             config = {"vocab_size": 30522, **sizes, **ARCHITECTURES[architecture], "model_type": architecture}
             encoder = build_encoder(config, encoder.tokenizer, source=architecture)
-        model = ModelConfig(pooling, head, 0.1, None, None)  # type: ignore[arg-type]
+        model = ModelConfig(pooling, head, 0.1, None, lexical, None)  # type: ignore[arg-type]
         network = TaggerNetwork(encoder, model, len(TAGS))
         with torch.no_grad():
             for parameter in [*network.pooling.parameters(), *network.head.parameters()]:
@@ -64,6 +70,8 @@ def make(tmp_path: Path) -> Make:
             for name, parameter in network.encoder.named_parameters():
                 if parameter.ndim == 2 and "embed" not in name and "wte" not in name:
                     parameter.normal_(std=0.3)
+        if lexical:
+            network.lexical = evidence(encoder.tokenizer)
         return write_bundle(
             tmp_path / "bundle",
             network=network.eval(),
@@ -79,6 +87,26 @@ def make(tmp_path: Path) -> Make:
         )
 
     return write
+
+
+def evidence(tokenizer: Tokenizer) -> LexicalEvidence:
+    """Loud evidence: words of the texts below, and two names."""
+    words = sorted({token for text in TEXTS for token in tokenizer.encode(text).ids})
+    names = [tokenizer.encode(name, add_special_tokens=False).ids for name in ("sql", "graph neural networks")]
+    weights = no_weights(tokenizer.get_vocab_size(), len(TAGS))
+    weights.column_of_token_V[words] = torch.arange(1, len(words) + 1)
+    lengths = [len(name) for name in names]
+    return LexicalEvidence(
+        weights._replace(
+            idf_F=torch.rand(len(words)) + 1,
+            word_weights_KF=torch.randn(len(TAGS), len(words)),
+            word_bias_K=torch.randn(len(TAGS)),
+            hash_of_name_P=torch.tensor([hash_of(name) for name in names]),
+            tag_of_name_P=torch.tensor([0, 2]),
+            names_of_length_L=torch.tensor([lengths.count(length) for length in range(1, LONGEST_NAME + 1)]),
+            name_weight=torch.tensor(2.0),
+        )
+    )
 
 
 def check(bundle: Bundle, to: str, output: Path) -> None:
@@ -134,6 +162,11 @@ def test_an_export_says_what_the_bundle_says(to: str, head: str, pooling: str, m
 @pytest.mark.parametrize("to", FORMATS)
 def test_windows_are_read_as_the_bundle_reads_them(to: str, make: Make, tmp_path: Path) -> None:
     check(make(window_overlap=5), to, tmp_path / "out")
+
+
+@pytest.mark.parametrize("to", FORMATS)
+def test_lexical_evidence_goes_along(to: str, make: Make, tmp_path: Path) -> None:
+    check(make(lexical=True, window_overlap=5), to, tmp_path / "out")
 
 
 @pytest.mark.slow

@@ -39,6 +39,7 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         "import tagnet.records.taxonomy, tagnet.records.label_space, tagnet.records.record, tagnet.records.io",
         "import tagnet.calibration.rule",
         "import tagnet.bundle",
+        "import tagnet.cli.label_files",
     ],
 )
 def test_what_serving_needs_brings_nothing_heavy(statement: str) -> None:

@@ -19,6 +19,7 @@ _NEEDED = {
     "predict": _NETWORK,
     "export": (*_NETWORK, "onnx", "onnxscript", "onnxruntime"),
     "serve": ("fastapi", "uvicorn", "httptools", "onnxruntime", "prometheus_client"),
+    "label export --bundle": _NETWORK,
 }
 """Command → the packages that it imports, beyond the core. Formats that need more say so when they are read."""
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from tagnet.cli.label import label
 from tagnet.errors import TagnetError
 from tagnet.serving.limits import Limits
 
@@ -19,6 +20,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(label)
 
 _HYDRA_GRAMMAR = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 

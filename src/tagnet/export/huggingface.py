@@ -25,6 +25,7 @@ from tagnet.bundle import Bundle, load_tokenizer
 from tagnet.calibration.rule import DecisionRule
 from tagnet.export import modeling_tagnet
 from tagnet.export.modeling_tagnet import TagnetConfig, TagnetForSequenceClassification
+from tagnet.model.lexical import LONGEST_NAME, LexicalEvidence, hash_of
 from tagnet.model.network import TaggerNetwork
 
 MODELING_FILE = "modeling_tagnet.py"
@@ -40,7 +41,7 @@ def write_huggingface(bundle: Bundle, network: TaggerNetwork, folder: Path) -> N
     if fits_stock_class(bundle):
         config, weights = _stock(bundle, weights, settings)
     else:
-        config = _with_code(bundle, settings)
+        config = _with_code(bundle, network, settings)
         shutil.copyfile(str(modeling_tagnet.__file__), folder / MODELING_FILE)
     config.dtype = "float32"
     write_text(folder / "config.json", config.to_json_string())
@@ -52,7 +53,8 @@ def write_huggingface(bundle: Bundle, network: TaggerNetwork, folder: Path) -> N
 def fits_stock_class(bundle: Bundle) -> bool:
     """Whether transformers' own classes compute what the bundle computes."""
     return (
-        bundle.encoder_config.get("model_type") in _STOCK
+        not bundle.model.lexical
+        and bundle.encoder_config.get("model_type") in _STOCK
         and bundle.model.pooling == "cls"
         and bundle.model.head != "label_attention"
         and bundle.text.window_overlap is None
@@ -65,6 +67,10 @@ def fold_calibration(weights: Mapping[str, Tensor], rule: DecisionRule) -> dict[
     weight, bias_K = folded["head.weight"].double(), folded["head.bias"].double()
     folded["head.weight"] = (rule.scale * weight).float()
     folded["head.bias"] = (rule.scale * bias_K + torch.from_numpy(rule.offsets_K.copy())).float()
+    # What words and names add is scaled alike.
+    for name in ("lexical.word_weights_KF", "lexical.word_bias_K", "lexical.name_weight"):
+        if name in folded:
+            folded[name] = (rule.scale * folded[name].double()).float()
     return folded
 
 
@@ -111,11 +117,22 @@ def tokenizer_settings(bundle: Bundle, tokenizer: Tokenizer) -> dict[str, Any]:
     return settings
 
 
-def _with_code(bundle: Bundle, settings: Mapping[str, Any]) -> PretrainedConfig:
+def _lexical_settings(evidence: LexicalEvidence) -> dict[str, Any]:
+    """The sizes by which modeling_tagnet.py makes room for lexical evidence."""
+    return {
+        "vocabulary": len(evidence.column_of_token_V),
+        "columns": len(evidence.idf_F),
+        "names_of_length": evidence.names_of_length_L.tolist(),
+        "factors": [hash_of([0] * before + [1]) for before in range(LONGEST_NAME)],
+    }
+
+
+def _with_code(bundle: Bundle, network: TaggerNetwork, settings: Mapping[str, Any]) -> PretrainedConfig:
     config = TagnetConfig(
         encoder=dict(bundle.encoder_config),
         pooling=bundle.model.pooling,
         head="label_attention" if bundle.model.head == "label_attention" else "linear",
+        lexical=None if network.lexical is None else _lexical_settings(network.lexical),
         **settings,
     )
     module = MODELING_FILE.removesuffix(".py")

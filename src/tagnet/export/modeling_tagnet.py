@@ -3,7 +3,8 @@
 It needs torch and transformers alone. Calibration is folded into the head, so that the sigmoid of a logit is the
 calibrated probability of its tag. `config.tagnet` holds the text template, the thresholds and how texts are cut.
 
-Shapes: B texts, S sequences (one or more windows of each text), T tokens, H hidden width, K tags.
+Shapes: B texts, S sequences (one or more windows of each text), T tokens, H hidden width, K tags; V vocabulary,
+F token columns, P names.
 """
 
 from __future__ import annotations
@@ -27,12 +28,14 @@ class TagnetConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
         encoder: dict[str, Any] | None = None,
         pooling: str = "mean",
         head: str = "linear",
+        lexical: dict[str, Any] | None = None,
         tagnet: dict[str, Any] | None = None,
         **more: Any,
     ) -> None:
         self.encoder = encoder or {}
         self.pooling = pooling
         self.head = head
+        self.lexical = lexical
         self.tagnet = tagnet or {}
         super().__init__(**more)
 
@@ -92,6 +95,69 @@ class LabelAttentionHead(nn.Module):
         return (scores_SKT.softmax(-1) * evidence_SKT).sum(-1) + self.bias
 
 
+class LexicalEvidence(nn.Module):
+    """What the words of a text, and the names of tags in it, add to the logits."""
+
+    column_of_token_V: Tensor
+    idf_F: Tensor
+    word_weights_KF: Tensor
+    word_bias_K: Tensor
+    continues_V: Tensor
+    hash_of_name_P: Tensor
+    tag_of_name_P: Tensor
+    names_of_length_L: Tensor
+    name_weight: Tensor
+
+    def __init__(self, settings: dict[str, Any], num_tags: int) -> None:
+        super().__init__()
+        self.factors: list[int] = settings["factors"]
+        self.names_of_length: list[int] = settings["names_of_length"]
+        vocabulary, columns, names = settings["vocabulary"], settings["columns"], sum(self.names_of_length)
+        for name, shape, dtype in (
+            ("column_of_token_V", (vocabulary,), torch.int64),
+            ("idf_F", (columns,), torch.float32),
+            ("word_weights_KF", (num_tags, columns), torch.float32),
+            ("word_bias_K", (num_tags,), torch.float32),
+            ("continues_V", (vocabulary,), torch.bool),
+            ("hash_of_name_P", (names,), torch.int64),
+            ("tag_of_name_P", (names,), torch.int64),
+            ("names_of_length_L", (len(self.names_of_length),), torch.int64),
+            ("name_weight", (), torch.float32),
+        ):
+            self.register_buffer(name, torch.zeros(shape, dtype=dtype))
+
+    def forward(self, input_ids_ST: Tensor, mask_ST: Tensor) -> Tensor:
+        """What to add to the logits: (S, K)."""
+        words_SK = nn.functional.linear(self._tfidf(input_ids_ST, mask_ST), self.word_weights_KF, self.word_bias_K)
+        return words_SK + self.name_weight * self._named(input_ids_ST, mask_ST)
+
+    def _tfidf(self, ids_ST: Tensor, mask_ST: Tensor) -> Tensor:
+        """Sublinear TF-IDF vectors of unit length, (S, F)."""
+        counts_SF = self.idf_F.new_zeros(ids_ST.shape[0], self.idf_F.shape[0] + 1).scatter_add(
+            1, self.column_of_token_V[ids_ST], mask_ST.to(self.idf_F.dtype)
+        )[:, 1:]
+        weighted_SF = torch.where(counts_SF > 0, 1 + counts_SF.clamp(min=1).log(), counts_SF) * self.idf_F
+        return weighted_SF / weighted_SF.square().sum(1, keepdim=True).sqrt().clamp(min=1e-9)
+
+    def _named(self, ids_ST: Tensor, mask_ST: Tensor) -> Tensor:
+        """1 where a name of the tag stands in the sequence as whole words, (S, K)."""
+        num_tokens, longest = ids_ST.shape[1], len(self.factors)
+        continues_ST = nn.functional.pad(self.continues_V[ids_ST] & (mask_ST > 0), (0, longest), value=False)
+        ids_ST = nn.functional.pad(torch.where(mask_ST > 0, ids_ST, -1), (0, longest), value=-1)
+        found = [self.idf_F.new_zeros(ids_ST.shape[0], 0)]
+        hash_ST, first = torch.zeros_like(ids_ST[:, :num_tokens]), 0
+        for length, (factor, names) in enumerate(zip(self.factors, self.names_of_length, strict=True), start=1):
+            hash_ST = hash_ST + ids_ST[:, length - 1 : length - 1 + num_tokens] * factor
+            whole_ST = torch.where(continues_ST[:, length : length + num_tokens], -1, hash_ST)
+            hashes_P = self.hash_of_name_P[first : first + names]
+            found.append((whole_ST[:, :, None] == hashes_P).any(1).to(self.idf_F.dtype))
+            first += names
+        counts_SK = self.idf_F.new_zeros(ids_ST.shape[0], self.word_bias_K.shape[0]).scatter_add(
+            1, self.tag_of_name_P.expand(ids_ST.shape[0], -1), torch.cat(found, 1)
+        )
+        return counts_SK.clamp(max=1)
+
+
 class TagnetForSequenceClassification(PreTrainedModel):  # type: ignore[no-untyped-call]
     """Encoder, pooling and head; takes texts of any length."""
 
@@ -113,6 +179,7 @@ class TagnetForSequenceClassification(PreTrainedModel):  # type: ignore[no-untyp
         else:
             self.pooling = Pooling(config.pooling, width)
             self.head = LinearHead(width, num_tags)
+        self.lexical = None if config.lexical is None else LexicalEvidence(config.lexical, num_tags)
         self.post_init()  # type: ignore[no-untyped-call]
 
     def forward(
@@ -133,6 +200,8 @@ class TagnetForSequenceClassification(PreTrainedModel):  # type: ignore[no-untyp
             logits_SK = self.head(states_STH, mask)
         else:
             logits_SK = self.head(self.pooling(states_STH, mask))
+        if self.lexical is not None:
+            logits_SK = logits_SK + self.lexical(input_ids, mask)
         logits_BK = logits_SK
         if text_of_S is not None:  # a text of several windows has each tag's largest logit
             start_BK = logits_SK.new_full((int(text_of_S[-1]) + 1, logits_SK.shape[1]), -torch.inf)

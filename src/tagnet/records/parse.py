@@ -47,13 +47,13 @@ def parse_row(row: object, schema: RowSchema) -> Record | InvalidRow:
         return row
     if not isinstance(row, Mapping):
         return InvalidRow("row", "an object", describe(row))
-    record_id = _parse_id(row, schema)
+    record_id = parse_id(row, schema)
     if isinstance(record_id, InvalidRow):
         return record_id
     fields = _parse_fields(row, schema)
     if isinstance(fields, InvalidRow):
         return fields
-    tags = _parse_tags(row, schema)
+    tags = parse_tags(row, schema)
     if isinstance(tags, InvalidRow):
         if schema.need_tags:
             return tags
@@ -66,7 +66,8 @@ def parse_row(row: object, schema: RowSchema) -> Record | InvalidRow:
     return Record(record_id, fields, tags, created_on)
 
 
-def _parse_id(row: Mapping[str, object], schema: RowSchema) -> RecordId | InvalidRow:
+def parse_id(row: Mapping[str, object], schema: RowSchema) -> RecordId | InvalidRow:
+    """The id of a row, or what is wrong with it."""
     column = schema.column("id")
     value = row.get(column, _MISSING)
     if isinstance(value, str) and _is_text(value) and value:
@@ -92,7 +93,7 @@ def _parse_fields(row: Mapping[str, object], schema: RowSchema) -> dict[str, str
     pairs += [(name, column) for name, column in schema.columns.items() if name not in _RESERVED]
     for name, column in pairs:
         value = row.get(column)
-        text = value if isinstance(value, str) and value.isascii() else _as_text(value)
+        text = value if isinstance(value, str) and value.isascii() else as_text(value)
         if text is not None:
             fields[name] = text
         elif name in schema.features:
@@ -103,7 +104,7 @@ def _parse_fields(row: Mapping[str, object], schema: RowSchema) -> dict[str, str
     return fields
 
 
-def _as_text(value: object) -> str | None:
+def as_text(value: object) -> str | None:
     """A field as text, or None for a value that is not one."""
     if value is None:
         return ""
@@ -131,7 +132,8 @@ def _is_text(value: str) -> bool:
     return True
 
 
-def _parse_tags(row: Mapping[str, object], schema: RowSchema) -> tuple[str, ...] | InvalidRow:
+def parse_tags(row: Mapping[str, object], schema: RowSchema) -> tuple[str, ...] | InvalidRow:
+    """The tags of a row, each once, or what is wrong with them."""
     column = schema.column("tags")
     value = row.get(column, _MISSING)
     tags = _split_cell(value) if isinstance(row, TextRow) and isinstance(value, str) else value

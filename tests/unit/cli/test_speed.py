@@ -23,7 +23,9 @@ def processor_seconds(words: tuple[str, ...]) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-@pytest.mark.parametrize("words", [("--help",), ("--version",), ("train", "--help"), ("predict", "--help")])
+@pytest.mark.parametrize(
+    "words", [("--help",), ("--version",), ("train", "--help"), ("predict", "--help"), ("label", "--help")]
+)
 def test_help_comes_at_once(words: tuple[str, ...]) -> None:
     # Side by side, and the best of several: a machine that others use is slow for both.
     pairs = [(processor_seconds((*COMMAND, *words)), processor_seconds(NO_COMMAND)) for _ in range(TRIES)]

@@ -62,8 +62,8 @@ def export(bundle: Bundle, folder: Path) -> Path:
 def test_a_pipeline_without_tagnet_gives_our_probabilities(
     write_tiny_bundle: Write, make_network: Callable[..., TaggerNetwork], deberta: Encoder, tmp_path: Path
 ) -> None:
-    label_attention = ModelConfig("mean", "label_attention", 0.1, None, None)
-    cls = ModelConfig("cls", "linear", 0.1, None, None)
+    label_attention = ModelConfig("mean", "label_attention", 0.1, None, False, None)
+    cls = ModelConfig("cls", "linear", 0.1, None, False, None)
     bundles = [
         write_tiny_bundle("mean"),
         write_tiny_bundle("windows", window_overlap=4),

@@ -1,0 +1,107 @@
+"""The table of `tagnet label`: tasks out to a tool, answers back, records merged. It imports nothing heavy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+label = typer.Typer(
+    name="label",
+    help="Take records to a labelling tool and bring the answers back.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_TOOLS = "label-studio, doccano, prodigy, argilla, universal-data-tool, scale, brat, superintendent, csv"
+
+Records = Annotated[
+    str, typer.Option(help="A file of records: JSON, JSON Lines, CSV or Parquet; or embedded, madewithml, goemotions.")
+]
+Taxonomy = Annotated[
+    str | None, typer.Option(help="A tags.json: aliases are resolved, parents added. Without it no tag is changed.")
+]
+Column = Annotated[list[str] | None, typer.Option(help="OURS=THEIRS: the name of a column in the file.")]
+
+
+@label.command("export")
+def export_tasks(
+    tool: Annotated[str, typer.Option(help=f"One of {_TOOLS}.")],
+    records: Records,
+    output: Annotated[Path, typer.Option(help="A new file; for brat a new folder.")],
+    bundle: Annotated[
+        Path | None, typer.Option(help="A bundle that suggests tags beside the author's, such as RUN/bundle.")
+    ] = None,
+    taxonomy: Annotated[str | None, typer.Option(help="A tags.json, whose tags can be chosen, too.")] = None,
+    feature: Annotated[
+        list[str] | None, typer.Option(help="A field to show; default: the bundle's, or title and description.")
+    ] = None,
+    column: Column = None,
+    control: Annotated[str, typer.Option(help="For label-studio: choices, or taxonomy to show a tree.")] = "choices",
+    max_choices: Annotated[
+        int | None, typer.Option(min=1, help="For prodigy and scale, which repeat tags in each task (default 400).")
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu, gpu, or auto for a GPU where there is one.")] = "auto",
+) -> None:
+    """Write records as tasks of a labelling tool, the author's and the model's tags ticked."""
+    from tagnet.cli.label_files import run_export
+
+    run_export(
+        tool,
+        records,
+        output,
+        bundle=bundle,
+        taxonomy=taxonomy,
+        features=feature or [],
+        columns=column or [],
+        control=control,
+        max_choices=max_choices,
+        device=device,
+    )
+
+
+@label.command("import")
+def import_answers(
+    file: Annotated[Path, typer.Argument(help="What the tool exported; for brat its folder.", show_default=False)],
+    tool: Annotated[str, typer.Option(help=f"One of {_TOOLS}; or tagnet, for the server's page.")],
+    output: Annotated[
+        Path, typer.Option(help="The log of answers, JSON Lines; new answers are written behind old ones.")
+    ],
+    taxonomy: Taxonomy = None,
+    annotator: Annotated[str | None, typer.Option(help="Who answered, where the tool does not say.")] = None,
+) -> None:
+    """Read what a labelling tool exported, and add its answers to a log."""
+    from tagnet.cli.label_files import run_import
+
+    run_import(tool, file, output, taxonomy=taxonomy, annotator=annotator)
+
+
+@label.command("merge")
+def merge_answers(
+    records: Records,
+    answers: Annotated[Path, typer.Option(help="The log of answers that `tagnet label import` wrote.")],
+    output: Annotated[Path, typer.Option(help="A new file, of the format of the records.")],
+    taxonomy: Taxonomy = None,
+    resolve: Annotated[
+        str, typer.Option(help="Whose tags a record gets: latest, majority or dawid-skene (tagnet[label]).")
+    ] = "latest",
+    column: Column = None,
+) -> None:
+    """Write the next version of the records: the same, but for the tags that were answered."""
+    from tagnet.cli.label_files import run_merge
+
+    run_merge(records, answers, output, taxonomy=taxonomy, rule=resolve, columns=column or [])
+
+
+@label.command("rebuild")
+def rebuild_version(
+    version: Annotated[Path, typer.Argument(help="The .version.json beside the version.", show_default=False)],
+    records: Annotated[str, typer.Option(help="The first records, or a version in between.")],
+    answers: Annotated[list[Path], typer.Option(help="The log of answers; again for each, where there were several.")],
+    output: Annotated[Path, typer.Option(help="A new file.")],
+) -> None:
+    """Build a version again from the log of answers, and check that it is the same."""
+    from tagnet.cli.label_files import run_rebuild
+
+    run_rebuild(version, records, answers, output)

@@ -1,0 +1,244 @@
+"""`tagnet label export`, `import`, `merge` and `rebuild`, by file."""
+
+from __future__ import annotations
+
+import dataclasses
+import filecmp
+import hashlib
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+from rich.text import Text
+
+from tagnet.cli.console import message_console, result_console, speak_to
+from tagnet.cli.extras import require_extra
+from tagnet.cli.predict import parse_columns
+from tagnet.errors import ConfigError, LabelingError, nearest
+from tagnet.labeling.agreement import TagAgreement, can_measure
+from tagnet.labeling.answer_log import extend_log, read_log
+from tagnet.labeling.collect import collect
+from tagnet.labeling.labelled_rows import LabelledRows, read_labelled_rows
+from tagnet.labeling.merge import Merged, merge
+from tagnet.labeling.rebuild import rebuild
+from tagnet.labeling.resolve import check_rule
+from tagnet.labeling.review import add_to_review, review_path
+from tagnet.labeling.tasks import TaskBatch, make_batch
+from tagnet.labeling.tools.codec import Codec
+from tagnet.labeling.tools.label_studio import CONTROLS, LabelStudio
+from tagnet.labeling.tools.prodigy import Prodigy
+from tagnet.labeling.tools.registry import find_codec
+from tagnet.labeling.tools.scale import Scale
+from tagnet.labeling.version import read_steps, version_path, write_version
+from tagnet.records.sources import resolve_taxonomy
+from tagnet.records.taxonomy import Taxonomy, load_taxonomy
+
+_LEAST_AGREED = 10
+
+
+def run_export(
+    tool: str,
+    records: str,
+    output: Path,
+    *,
+    bundle: Path | None,
+    taxonomy: str | None,
+    features: Sequence[str],
+    columns: Sequence[str],
+    control: str,
+    max_choices: int | None,
+    device: str,
+) -> None:
+    """Run the command."""
+    codec = _codec(tool, control, max_choices)
+    messages = message_console()
+    speak_to(messages)
+    rows = read_labelled_rows(records, parse_columns(columns))
+    _check_features(rows, features)
+    tree = _taxonomy(taxonomy)
+    batch = _batch(rows, tree, bundle, features, device, messages)
+    written = _write(codec, batch, output)
+    limit = getattr(codec, "max_choices", len(batch.tags))
+    of = f"{limit} of the {len(batch.tags)}" if limit < len(batch.tags) else f"{len(batch.tags)}"
+    count = f"{len(batch.tasks)} tasks, {of} tags to choose from"
+    messages.print(Text(f"{count} → {', '.join(map(str, written))}"), soft_wrap=True)
+
+
+def run_import(tool: str, file: Path, output: Path, *, taxonomy: str | None, annotator: str | None) -> None:
+    """Run the command."""
+    codec = find_codec(tool)
+    messages = message_console()
+    speak_to(messages)
+    tree = _taxonomy(taxonomy)
+    if not file.exists():
+        beside = [entry.name for entry in file.parent.iterdir()] if file.parent.is_dir() else []
+        raise LabelingError(f"{file}: no such file{nearest(file.name, beside)}")
+    replies = codec.read(file)
+    digest = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else None
+    found = collect(replies, tool=tool, file=file.name, file_sha256=digest, taxonomy=tree, annotator=annotator)
+    new = extend_log(output, found.answers)
+    add_to_review(output, found.review)
+    known = len(found.answers) - new
+    parts = [f"{new} new answers", f"{known} known ones" if known else "", f"{found.num_waiting} tasks wait"]
+    messages.print(Text(f"{', '.join(part for part in parts if part)} → {output}"), soft_wrap=True)
+    _say_review(messages, output, len(found.review))
+
+
+def run_merge(
+    records: str, answers: Path, output: Path, *, taxonomy: str | None, rule: str, columns: Sequence[str]
+) -> None:
+    """Run the command."""
+    chosen = check_rule(rule)
+    messages, results = message_console(), result_console()
+    speak_to(messages)
+    rows = read_labelled_rows(records, parse_columns(columns))
+    log = read_log(answers)
+    tree = _taxonomy(taxonomy)
+    hidden = not messages.is_terminal or chosen != "dawid-skene"
+    with Progress(console=messages, transient=True, disable=hidden, redirect_stdout=False) as progress:
+        task = progress.add_task("resolving")
+        merged = merge(
+            rows,
+            log.answers,
+            log.origins,
+            rule=chosen,
+            taxonomy=tree,
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    fingerprint = write_version(output, rows, log, merged, rule=chosen, taxonomy=tree, log_name=answers.name)
+    add_to_review(output, merged.review)
+    _show_merged(results, rows, merged)
+    messages.print(Text(f"{len(rows.rows)} records, fingerprint {fingerprint[:16]}… → {output}"), soft_wrap=True)
+    messages.print(Text(f"changes, conflicts, provenance → {version_path(output)}"), soft_wrap=True)
+    if merged.agreement and not can_measure():
+        messages.print(Text("Krippendorff's α needs: pip install 'tagnet[label]'"), soft_wrap=True)
+    _say_review(messages, output, len(merged.review))
+
+
+def run_rebuild(version: Path, records: str, answers: Sequence[Path], output: Path) -> None:
+    """Run the command."""
+    messages = message_console()
+    speak_to(messages)
+    fingerprint = rebuild(read_steps(version), records, [read_log(path) for path in answers], output)
+    messages.print(Text(f"the same version, fingerprint {fingerprint[:16]}… → {output}"), soft_wrap=True)
+
+
+def _codec(tool: str, control: str, max_choices: int | None) -> Codec:
+    codec = find_codec(tool)
+    if max_choices is not None:
+        if not isinstance(codec, Prodigy | Scale):
+            raise ConfigError(f"--max-choices: expected --tool prodigy or scale, which repeat tags, found {tool}")
+        codec = dataclasses.replace(codec, max_choices=max_choices)
+    for known in CONTROLS:
+        if control == known:
+            return dataclasses.replace(codec, control=known) if isinstance(codec, LabelStudio) else codec
+    raise ConfigError(f"--control: expected {', '.join(CONTROLS)}; found {control!r}{nearest(control, CONTROLS)}")
+
+
+def _check_features(rows: LabelledRows, features: Sequence[str]) -> None:
+    """Refuse fields to show that no row has."""
+    there = dict.fromkeys(key for row in rows.rows for key in row)
+    for name in features:
+        if rows.schema.column(name) not in there:
+            hint = nearest(rows.schema.column(name), there)
+            raise ConfigError(
+                f"--feature {name}: no row of {rows.source} has that column; there are {', '.join(there)}{hint}"
+            )
+
+
+def _taxonomy(name: str | None) -> Taxonomy | None:
+    return None if name is None else load_taxonomy(resolve_taxonomy(name))
+
+
+def _batch(
+    rows: LabelledRows,
+    tree: Taxonomy | None,
+    bundle: Path | None,
+    features: Sequence[str],
+    device: str,
+    messages: Console,
+) -> TaskBatch:
+    """The tasks, with what a bundle suggests where there is one."""
+    others = tree.tags if tree is not None else ()
+    parents = {tag: above[0] for tag in others if tree is not None and (above := tree.parents_of(tag))}
+    if bundle is None:
+        shown = tuple(features) or rows.usual_features()
+        return make_batch(rows.records(shown), shown, declared=others, parents=parents)
+    require_extra("train", "label export --bundle")
+    from tagnet.labeling.suggestions import suggest
+    from tagnet.prediction.tagger import Tagger
+
+    tagger = Tagger.load(bundle, device)
+    shown = tuple(features) or tagger.bundle.text.features
+    records = rows.records(tuple(dict.fromkeys([*shown, *tagger.bundle.text.features])))
+    hidden = not messages.is_terminal
+    with Progress(console=messages, transient=True, disable=hidden, redirect_stdout=False) as progress:
+        task = progress.add_task("predicting", total=len(records))
+        suggested = suggest(tagger, records, progress=lambda done: progress.update(task, completed=done))
+    return make_batch(records, shown, suggested=suggested, declared=[*others, *tagger.tags], parents=parents)
+
+
+def _write(codec: Codec, batch: TaskBatch, output: Path) -> Sequence[Path]:
+    """Write tasks under a new name; what is there already may be what people have worked on."""
+    if not output.exists() or (output.is_file() and not output.stat().st_size):
+        return codec.write(batch, output)
+    with tempfile.TemporaryDirectory() as folder:
+        codec.write(batch, Path(folder) / output.name)
+        if not _same(Path(folder) / output.name, output):
+            raise LabelingError(
+                f"--output {output}: expected the name of a new file, found one of other content, on which people may "
+                "have worked.\nChoose another name, or take it away."
+            )
+    return [output]
+
+
+def _same(one: Path, other: Path) -> bool:
+    if one.is_dir() and other.is_dir():
+        names = sorted(path.name for path in one.iterdir())
+        return names == sorted(path.name for path in other.iterdir()) and not any(
+            filecmp.cmpfiles(one, other, names, shallow=False)[1:]
+        )
+    return one.is_file() and other.is_file() and filecmp.cmp(one, other, shallow=False)
+
+
+def _say_review(messages: Console, output: Path, count: int) -> None:
+    if count:
+        messages.print(Text(f"{count} to look at → {review_path(output)}", style="yellow"), soft_wrap=True)
+
+
+def _show_merged(console: Console, rows: LabelledRows, merged: Merged) -> None:
+    """What changed, in one table; and where annotators agree least."""
+    added = sum(len(change.added) for change in merged.changes)
+    removed = sum(len(change.removed) for change in merged.changes)
+    table = Table(title="Against the last version", title_justify="left")
+    table.add_column("")
+    table.add_column("number", justify="right")
+    for name, number in (
+        ("records", len(rows.rows)),
+        ("answered", merged.num_answered),
+        ("skipped by all who answered", merged.num_skipped),
+        ("with other tags now", len(merged.changes)),
+        ("tags added", added),
+        ("tags removed", removed),
+        ("answered differently by several", len(merged.conflicts)),
+        ("answers held back", len(merged.held_back)),
+    ):
+        table.add_row(name, str(number))
+    console.print(table)
+    if merged.agreement:
+        console.print(_agreement_table(merged.agreement))
+
+
+def _agreement_table(rows: Sequence[TagAgreement]) -> Table:
+    title = f"Least agreed tags, of {len(rows)}, in {rows[0].records} records that several answered"
+    table = Table(title=title, title_justify="left")
+    table.add_column("tag")
+    for name in ("α", "agreeing", "chosen by any"):
+        table.add_column(name, justify="right")
+    for row in rows[:_LEAST_AGREED]:
+        alpha = "–" if row.alpha is None else f"{row.alpha:.2f}"
+        table.add_row(Text(row.tag), alpha, str(row.agreeing), str(row.chosen))
+    return table

@@ -1,0 +1,101 @@
+"""The page of tagnet's own server: the lines of its annotations file. They only come in.
+
+A line holds `project_id`, `at`, `model_version`, `annotator`, `record`, `shown`, `kept`, `added`, `removed` and
+`comment`. The page sends no slip out: what it was asked about stands in the line itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from tagnet.errors import LabelingError
+from tagnet.labeling.tasks import ShownTag, Slip, Source, TaskBatch, shown_text, tag_set_version, text_hash
+from tagnet.labeling.tools.codec import Replies, Reply, as_iso, as_name, read_rows, tag_list
+from tagnet.records.json_files import describe
+from tagnet.records.record import content_hash
+
+_EXPECTED = "a line of the annotations that tagnet's server keeps"
+_SOURCES: dict[str, Source] = {name: name for name in get_args(Source)}
+_NOT_TEXT = ("id", "project_id", "tags", "created_on")
+
+
+@dataclass(frozen=True)
+class TagnetPage:
+    """The codec."""
+
+    name: str = "tagnet"
+
+    def write(self, batch: TaskBatch, output: Path) -> Sequence[Path]:
+        """Nothing is sent to the page.
+
+        Raises:
+            LabelingError: always.
+        """
+        raise LabelingError(
+            "--tool tagnet: the server's page asks by itself; only `tagnet label import` knows this tool"
+        )
+
+    def read(self, path: Path) -> Replies:
+        """Read the file."""
+        replies = tuple(decode(row, place) for place, row in read_rows(path, self.name, _EXPECTED))
+        # The page lets people choose whatever its bundle knows, which the file does not say.
+        return Replies(replies, frozenset(tag for reply in replies for tag in reply.chosen or ()), ())
+
+
+def decode(row: Mapping[str, Any], place: str) -> Reply:
+    """The reply in a line.
+
+    Raises:
+        LabelingError: a key is missing or of the wrong type.
+    """
+    for key in ("record", "shown", "kept", "added", "removed"):
+        if key not in row:
+            raise LabelingError(f"{place}: expected {_EXPECTED}, with the key {key}; found {', '.join(row) or 'none'}")
+    kept, added = (tag_list(row[key], place, key) for key in ("kept", "added"))
+    return Reply(
+        place=place,
+        slip=_slip(row, place),
+        chosen=None if row.get("skipped") is True else kept + added,
+        annotator=as_name(row.get("annotator")),
+        at=as_iso(row.get("at")),
+        comment=as_iso(row.get("comment")),
+        found=dict(row),
+    )
+
+
+def _slip(row: Mapping[str, Any], place: str) -> Slip | None:
+    """What was asked; None for a text that has no id: there is no record that could take the answer."""
+    identity = row.get("project_id")
+    if not isinstance(row["record"], Mapping) or not isinstance(row["shown"], list):
+        raise LabelingError(f"{place}: expected an object as record and a list as shown, found {describe(row)}")
+    if not isinstance(identity, int | str) or isinstance(identity, bool) or identity == "":
+        return None
+    fields = {key: each for key, each in row["record"].items() if key not in _NOT_TEXT and isinstance(each, str)}
+    shown = {each.tag: each for each in (_shown(each, row.get("model_version"), place) for each in row["shown"])}
+    for tag in (*tag_list(row["kept"], place, "kept"), *tag_list(row["removed"], place, "removed")):
+        shown.setdefault(tag, ShownTag(tag, "author"))
+    return Slip(
+        project_id=identity,
+        content_hash=content_hash(fields, tuple(fields)),
+        features=tuple(fields),
+        text_hash=text_hash(shown_text(fields)),
+        tag_set=tag_set_version(shown),
+        shown=tuple(shown.values()),
+    )
+
+
+def _shown(each: object, version: object, place: str) -> ShownTag:
+    tag = each.get("tag") if isinstance(each, Mapping) else each
+    if not isinstance(tag, str):
+        raise LabelingError(f'{place}: shown: expected {{"tag", "probability", "source"}}, found {describe(each)}')
+    said = each if isinstance(each, Mapping) else {}
+    source, probability = said.get("source"), said.get("probability")
+    return ShownTag(
+        tag,
+        _SOURCES.get(source if isinstance(source, str) else "", "model"),
+        version if isinstance(version, str) else None,
+        float(probability) if isinstance(probability, int | float) else None,
+    )

@@ -1,0 +1,86 @@
+"""The server's page: answers come in by the same door."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tagnet.errors import LabelingError
+from tagnet.labeling.collect import Collected, collect
+from tagnet.labeling.labelled_rows import LabelledRows
+from tagnet.labeling.merge import merge
+from tagnet.labeling.tasks import TaskBatch
+from tagnet.labeling.tools.tagnet_page import TagnetPage
+
+LINE: dict[str, Any] = {
+    "id": "0af3",
+    "project_id": 1,
+    "at": "2026-11-02T10:00:00Z",
+    "model_version": "v7",
+    "annotator": "ann",
+    "record": {"title": "Sets", "description": "A tour."},
+    "shown": [
+        {"tag": "a", "probability": 0.9, "source": "author"},
+        {"tag": "m", "probability": 0.7, "source": "model"},
+        {"tag": "b", "probability": None, "source": "author"},
+    ],
+    "kept": ["a"],
+    "added": ["new"],
+    "removed": ["b", "m"],
+    "comment": "so",
+}
+
+
+def read(path: Path) -> Collected:
+    return collect(TagnetPage().read(path), tool="tagnet", file=path.name, file_sha256=None)
+
+
+def test_a_line_is_an_answer_with_its_origin(write_rows: Callable[..., Path], records: LabelledRows) -> None:
+    found = read(write_rows("a.jsonl", json.dumps(LINE) + "\n"))
+    ((answer, origin),) = found.answers
+    assert (answer.kept, answer.added, answer.removed) == (("a",), ("new",), ("m", "b"))
+    assert (answer.annotator, answer.at, answer.comment) == ("ann", "2026-11-02T10:00:00Z", "so")
+    assert [(each.source, each.model_version, each.probability) for each in origin.slip.shown][1] == (
+        "model",
+        "v7",
+        0.7,
+    )
+    assert found.review == ()
+    merged = merge(records, [answer], {origin.answer: origin})
+    assert (merged.tags, merged.review) == ({0: ("a", "new")}, ())
+
+
+def test_a_changed_record_is_noticed(write_rows: Callable[..., Path], records: LabelledRows) -> None:
+    ((answer, origin),) = read(write_rows("a.jsonl", json.dumps({**LINE, "record": {"title": "Other"}}))).answers
+    merged = merge(records, [answer], {origin.answer: origin})
+    assert [entry.reason for entry in merged.review] == ["text_changed"]
+
+
+def test_empty_and_skipped(write_rows: Callable[..., Path]) -> None:
+    nothing = {**LINE, "kept": [], "added": [], "removed": ["a", "b", "m"]}
+    found = read(write_rows("a.jsonl", "\n".join(map(json.dumps, [nothing, {**LINE, "skipped": True}]))))
+    assert [(answer.empty, answer.skipped) for answer, _ in found.answers] == [(True, False), (False, True)]
+
+
+def test_a_text_without_an_id_goes_to_review(write_rows: Callable[..., Path]) -> None:
+    found = read(write_rows("a.jsonl", "\n".join(map(json.dumps, [LINE, {**LINE, "project_id": None}]))))
+    assert [entry.reason for entry in found.review] == ["not_our_task"]
+    assert found.review[0].found["kept"] == ["a"]
+
+
+@pytest.mark.parametrize("change", [{"record": 3}, {"shown": "a"}, {"shown": [3]}, {"kept": [1]}])
+def test_other_lines_are_refused(write_rows: Callable[..., Path], change: dict[str, Any]) -> None:
+    with pytest.raises(LabelingError, match=r"a\.jsonl"):
+        TagnetPage().read(write_rows("a.jsonl", json.dumps({**LINE, **change})))
+    missing = {key: value for key, value in LINE.items() if key not in change}
+    with pytest.raises(LabelingError, match="with the key"):
+        TagnetPage().read(write_rows("a.jsonl", json.dumps(missing)))
+
+
+def test_nothing_is_sent_to_it(batch: TaskBatch, tmp_path: Path) -> None:
+    with pytest.raises(LabelingError, match="only `tagnet label import`"):
+        TagnetPage().write(batch, tmp_path / "x")
