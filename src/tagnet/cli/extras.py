@@ -19,6 +19,7 @@ _NEEDED = {
     "predict": _NETWORK,
     "export": (*_NETWORK, "onnx", "onnxscript", "onnxruntime"),
     "label export --bundle": _NETWORK,
+    "serve": ("fastapi", "uvicorn", "httptools", "onnxruntime", "prometheus_client"),
 }
 """Command → the packages that it imports, beyond the core. Formats that need more say so when they are read."""
 
@@ -33,9 +34,14 @@ def require_extra(extra: str, command: str) -> None:
     Raises:
         MissingExtraError: it names the packages and the command that installs them.
     """
-    missing = [name for name in _NEEDED[command] if find_spec(name) is None]
+    missing = missing_packages(command)
     if missing:
         raise MissingExtraError(
             f"tagnet {command} needs packages that are not installed: {', '.join(missing)}.\n"
             f"Install them with: pip install 'tagnet[{extra}]'"
         )
+
+
+def missing_packages(command: str) -> list[str]:
+    """The packages that a command needs and that are not installed."""
+    return [name for name in _NEEDED[command] if find_spec(name) is None]

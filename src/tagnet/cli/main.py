@@ -10,6 +10,7 @@ import typer
 
 from tagnet.cli.label import label
 from tagnet.errors import TagnetError
+from tagnet.serving.limits import Limits
 
 app = typer.Typer(
     name="tagnet",
@@ -120,18 +121,29 @@ def predict(
         typer.Argument(help="Texts; none: --input, or lines of standard input, each a text or a JSON record."),
     ] = None,
     input: Annotated[
-        Path | None, typer.Option(help="Records: JSON, JSON Lines, CSV or Parquet; no tags needed.")
+        Path | None, typer.Option(help="Records: JSON Lines, CSV, Parquet of any size, JSON; no tags needed.")
     ] = None,
     output: Annotated[Path | None, typer.Option(help="A JSON Lines file, one line a record, in order.")] = None,
     top: Annotated[int | None, typer.Option(min=1, help="Only the N most probable tags.")] = None,
     column: Annotated[list[str] | None, typer.Option(help="OURS=THEIRS: the name of a column in the file.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Records in a batch.")] = 64,
     device: Device = "auto",
+    engine: Annotated[str, typer.Option(help="local, or ray: over a Ray cluster, with --input.")] = "local",
 ) -> None:
-    """Suggest tags for texts, for a file of records, or for lines of standard input."""
+    """Suggest tags for texts, for a file of records of any size, or for lines of standard input."""
     from tagnet.cli.predict import run
 
-    run(bundle, text or [], input, output, top=top, columns=column or [], batch_size=batch_size, device=device)
+    run(
+        bundle,
+        text or [],
+        input,
+        output,
+        top=top,
+        columns=column or [],
+        batch_size=batch_size,
+        device=device,
+        engine=engine,
+    )
 
 
 @app.command()
@@ -151,6 +163,39 @@ def export(
     from tagnet.cli.export import run
 
     run(bundle, to, output, records=records, columns=column or [])
+
+
+@app.command()
+def serve(
+    bundle: Annotated[Path, typer.Argument(help="A bundle, or a folder of tagnet export --to onnx.")],
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for one that is free.")] = 8000,
+    annotations: Annotated[
+        Path | None, typer.Option(help="A JSON Lines file that authors' answers are appended to.")
+    ] = None,
+    token_file: Annotated[
+        Path | None, typer.Option(help="Clients have to send the token in it; default: TAGNET_TOKEN, else none.")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of a batch; default: one a core.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Records in a batch.")] = 8,
+    max_body: Annotated[int, typer.Option(min=1024, help="Bytes of a request's body.")] = Limits.body_bytes,
+    max_records: Annotated[int, typer.Option(min=1, help="Records of a request.")] = Limits.records,
+    max_characters: Annotated[int, typer.Option(min=1, help="Characters of a record.")] = Limits.characters,
+    max_queue: Annotated[int, typer.Option(min=1, help="Records that wait at one time.")] = Limits.queue_records,
+) -> None:
+    """Serve a bundle over HTTP: suggested tags for programs, and a page for authors."""
+    from tagnet.cli.serve import run
+
+    run(
+        bundle,
+        host=host,
+        port=port,
+        annotations=annotations,
+        token_file=token_file,
+        threads=threads,
+        batch_size=batch_size,
+        limits=Limits(body_bytes=max_body, records=max_records, characters=max_characters, queue_records=max_queue),
+    )
 
 
 def main() -> None:

@@ -8,21 +8,22 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.progress import Progress
 from rich.text import Text
 
 from tagnet.cli.console import message_console, result_console, speak_to
 from tagnet.cli.extras import require_extra
-from tagnet.errors import ConfigError, RecordError
+from tagnet.cli.predict_file import FileJob, predict_file, progress_bar
+from tagnet.errors import ConfigError, RecordError, nearest
 
 if TYPE_CHECKING:
+    from tagnet.prediction.stream import AnyTagger, Lines
     from tagnet.prediction.tag_prediction import TagPrediction
-    from tagnet.prediction.tagger import Tagger
     from tagnet.records.parse import RowSchema
     from tagnet.records.record import Record, RecordId
 
 _SHOWN = 8
 _BLOCK = 4096
+"""Records that are held and computed at a time."""
 
 
 def run(
@@ -35,69 +36,110 @@ def run(
     columns: Sequence[str],
     batch_size: int,
     device: str,
+    engine: str = "local",
 ) -> None:
     """Run the command."""
     if texts and input is not None:
         raise ConfigError("tagnet predict: expected texts or --input, found both")
     if columns and texts:
         raise ConfigError("tagnet predict: --column names columns of records, and texts have none")
+    if engine not in ("local", "ray"):
+        raise ConfigError(f"--engine: expected local or ray, found {engine!r}{nearest(engine, ['local', 'ray'])}")
+    if engine == "ray" and input is None:
+        raise ConfigError("--engine ray reads a file of records: name it with --input")
     names = parse_columns(columns)
-    require_extra("train", "predict")
-    from tagnet.atomic import write_with
-    from tagnet.prediction.tagger import Tagger
-    from tagnet.records.io import AS_FLAGS, load_records
+    is_onnx = (bundle / "tagnet.json").is_file()
+    if not is_onnx:
+        require_extra("train", "predict")
+    elif device not in ("auto", "cpu"):
+        raise ConfigError(f"--device {device}: an ONNX export runs on the CPU; leave --device out")
+    from tagnet.prediction.stream import predict_block
     from tagnet.records.parse import RowSchema
 
     messages = message_console()
     speak_to(messages)
-    tagger = Tagger.load(bundle, device)
-    features = tagger.bundle.text.features
+
+    def load() -> AnyTagger:
+        return _load(bundle, device, is_onnx=is_onnx)
+
+    features, model_version = _described(bundle, is_onnx=is_onnx)
+    schema = RowSchema(names, features, need_tags=False)
+    if input is not None:
+        settings = {
+            "model": model_version,
+            "runs_on": "onnxruntime" if is_onnx else f"torch on {device}",
+            "columns": names,
+            "top": top,
+            "batch_size": batch_size,
+            "block": _BLOCK,
+        }
+        job = FileJob(str(input), schema, load, settings, top, batch_size, engine, _BLOCK)
+        predict_file(job, output, messages)
+        return
     inputs: Sequence[str | Record]
     ids: Sequence[RecordId]
-    if input is not None:
-        inputs = load_records(str(input), names, "error", features, need_tags=False, hints=AS_FLAGS).records
-        ids = [record.id for record in inputs]
-    elif texts:
+    if texts:
         inputs, ids = list(texts), list(range(1, len(texts) + 1))
     else:
-        inputs, ids = read_lines(sys.stdin, RowSchema(names, features, need_tags=False))
-
+        inputs, ids = read_lines(sys.stdin, schema)
+    tagger = load()
     if texts and output is None and result_console().is_terminal:
-        _show(texts, tagger.predict(inputs, top=top, batch_size=batch_size))
+        _show(texts, tagger.to_predictions(tagger.probabilities(inputs, batch_size=batch_size), top))
         return
-    hidden = not messages.is_terminal or (output is None and sys.stdout.isatty())
-    # rich would lead standard output to the progress bar's console, which is standard error.
-    with Progress(console=messages, transient=True, disable=hidden, redirect_stdout=False) as progress:
-        task = progress.add_task("predicting", total=len(inputs))
-        lines = _lines(tagger, inputs, ids, top, batch_size, lambda done: progress.update(task, completed=done))
+    with progress_bar(messages, len(inputs), "predicting", hide=output is None and sys.stdout.isatty()) as advance:
+        lines = _lines(tagger, inputs, ids, top, batch_size, advance, predict_block)
         if output is None:
             for line in lines:
-                print(line)
+                sys.stdout.write(line)
             return
+        from tagnet.atomic import write_with
+
         write_with(output, lambda path: _write(path, lines))
     messages.print(Text(f"{len(ids)} records → {output}"), soft_wrap=True)
 
 
+def _described(bundle: Path, *, is_onnx: bool) -> tuple[tuple[str, ...], str]:
+    """The fields that a model reads, and its version."""
+    from tagnet.bundle import read_bundle
+    from tagnet.prediction.onnx_folder import read_onnx_folder
+
+    if is_onnx:
+        onnx = read_onnx_folder(bundle)
+        return onnx.text.features, f"{onnx.model_version} {onnx.precision}"
+    found = read_bundle(bundle)
+    return found.text.features, found.fingerprint
+
+
+def _load(bundle: Path, device: str, *, is_onnx: bool) -> AnyTagger:
+    if is_onnx:
+        from tagnet.prediction.onnx_tagger import OnnxTagger
+
+        return OnnxTagger.load(bundle)
+    from tagnet.prediction.tagger import Tagger
+
+    return Tagger.load(bundle, device)
+
+
 def _lines(
-    tagger: Tagger,
+    tagger: AnyTagger,
     inputs: Sequence[str | Record],
     ids: Sequence[RecordId],
     top: int | None,
     batch_size: int,
     advance: Callable[[int], object],
+    predict: Callable[..., Lines],
 ) -> Iterator[str]:
-    """A line an input, in order; only a block of them is worked on at a time, however many there are."""
+    """Lines of inputs that are at hand, a block at a time."""
     for start in range(0, len(inputs), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        probs_NK = tagger.probabilities(inputs[block], batch_size=batch_size)
-        for identity, predictions in zip(ids[block], tagger.to_predictions(probs_NK, top), strict=True):
-            yield _line(identity, predictions)
-        advance(start + len(probs_NK))
+        block = list(zip(ids[start : start + _BLOCK], inputs[start : start + _BLOCK], strict=True))
+        count, lines = predict(tagger, block, top, batch_size)
+        yield lines.decode()
+        advance(start + count)
 
 
 def _write(path: Path, lines: Iterable[str]) -> None:
     with path.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as stream:
-        stream.writelines(line + "\n" for line in lines)
+        stream.writelines(lines)
 
 
 def parse_columns(columns: Iterable[str]) -> dict[str, str]:
@@ -154,14 +196,6 @@ def _parse_line(line: str, number: int, schema: RowSchema) -> Record:
     if isinstance(parsed, Record):
         return parsed
     raise RecordError(str(SkippedRow("standard input", number, parsed.field, parsed.expected, parsed.found)))
-
-
-def _line(identity: RecordId, predictions: Sequence[TagPrediction]) -> str:
-    tags = [
-        {"tag": p.tag, "probability": p.probability, "threshold": p.threshold, "accepted": p.accepted}
-        for p in predictions
-    ]
-    return json.dumps({"id": identity, "tags": tags}, ensure_ascii=False)
 
 
 def _show(texts: Sequence[str], results: Sequence[Sequence[TagPrediction]]) -> None:

@@ -90,7 +90,7 @@ def load_records(
         RecordError: the source is missing or cannot be read, holds no usable row, lacks a column, or holds a row that
             cannot be used while `on_invalid` is `error`.
     """
-    location, rows = _open(source)
+    location, rows = open_rows(source)
     schema = RowSchema(columns, features, need_tags)
     records: list[Record] = []
     invalid: list[SkippedRow] = []
@@ -111,13 +111,18 @@ def load_records(
             parsed = InvalidRow(schema.column("id"), "an id of its own", f"{parsed.id!r}, the id of row {first} too")
         invalid.append(SkippedRow(str(location), number, parsed.field, parsed.expected, parsed.found))
     if columns_seen:
-        _check_columns(str(location), schema, list(columns_seen), hints)
-    _check_rows(str(location), records, invalid, on_invalid, hints)
-    fingerprint = row_hash.hexdigest() if row_hash is not None else _hash_file(Path(location))
+        check_columns(str(location), schema, list(columns_seen), hints)
+    check_rows(str(location), len(records), invalid, len(invalid), on_invalid, hints)
+    fingerprint = row_hash.hexdigest() if row_hash is not None else hash_file(Path(location))
     return LoadedRecords(tuple(records), tuple(invalid), fingerprint)
 
 
-def _check_columns(place: str, schema: RowSchema, seen: list[str], hints: Hints) -> None:
+def check_columns(place: str, schema: RowSchema, seen: list[str], hints: Hints) -> None:
+    """Refuse a source none of whose rows has a column that is needed.
+
+    Raises:
+        RecordError: it names the column, and the nearest that there is.
+    """
     needed = dict.fromkeys(["id", *(["tags"] if schema.need_tags else []), *schema.features])
     if schema.need_tags:
         needed.update(dict.fromkeys(schema.columns))
@@ -132,17 +137,32 @@ def _check_columns(place: str, schema: RowSchema, seen: list[str], hints: Hints)
             )
 
 
-def _check_rows(place: str, records: list[Record], invalid: list[SkippedRow], on_invalid: str, hints: Hints) -> None:
+def check_rows(
+    place: str, num_records: int, invalid: Sequence[SkippedRow], num_invalid: int, on_invalid: str, hints: Hints
+) -> None:
+    """Refuse a source with rows that cannot be used, or without any that can.
+
+    Args:
+        place: the source.
+        num_records: rows that can be used.
+        invalid: rows that cannot, at least the first one.
+        num_invalid: how many these are.
+        on_invalid: `error` or `skip`.
+        hints: the words for what to do.
+
+    Raises:
+        RecordError: it names the first of them.
+    """
     if invalid and on_invalid == "error":
-        others = f"{len(invalid) - 1} more rows cannot be used" if len(invalid) > 1 else "All other rows can be used"
+        others = f"{num_invalid - 1} more rows cannot be used" if num_invalid > 1 else "All other rows can be used"
         raise RecordError(f"{invalid[0]}\n{others}; {hints.bad_row}.")
-    if invalid and not records:
-        raise RecordError(f"{place}: none of the {len(invalid)} rows can be used; the first:\n{invalid[0]}")
-    if not records:
+    if invalid and not num_records:
+        raise RecordError(f"{place}: none of the {num_invalid} rows can be used; the first:\n{invalid[0]}")
+    if not num_records:
         raise RecordError(f"{place}: expected at least one record, found none; the file is empty")
 
 
-def _open(source: str | Iterable[Mapping[str, object]]) -> tuple[str | Path, Iterator[tuple[int, object]]]:
+def open_rows(source: str | Iterable[Mapping[str, object]]) -> tuple[str | Path, Iterator[tuple[int, object]]]:
     """Where the rows come from, as messages name it, and the rows with their numbers."""
     if not isinstance(source, str):
         return GIVEN, enumerate(source, 1)
@@ -150,6 +170,7 @@ def _open(source: str | Iterable[Mapping[str, object]]) -> tuple[str | Path, Ite
     return location, iter_rows(location)
 
 
-def _hash_file(path: Path) -> str:
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file, in hex."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,1 @@
+"""Tags over HTTP: FastAPI and uvicorn on onnxruntime, without torch."""
