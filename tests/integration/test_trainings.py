@@ -67,12 +67,15 @@ def test_what_is_measured_and_kept_are_the_weights_of_the_best_epoch(
     monitor: str, settings: tuple[str, ...], train: Train
 ) -> None:
     rates = ("optim.lr=5e-3", "optim.head_lr=5e-2")
-    run = train("run", "trainer.max_epochs=4", f"trainer.monitor=val.{monitor}", *rates, *settings)
+    words = ("trainer.max_epochs=4", f"trainer.monitor=val.{monitor}", "model.lexical=false")
+    run = train("run", *words, *rates, *settings)
     lines = [json.loads(line) for line in (run.dir / "metrics.jsonl").read_text().splitlines()]
     epochs = [line for line in lines if "val.map" in line]
     best = min(epochs, key=lambda line: line["val.loss"] if monitor == "loss" else -line["val.map"])
+    # Epochs are validated in the precision of training; what is kept speaks in float32.
+    rel = 2e-2 if settings else 1e-3
     for name in ("map", "f1_micro", "log_loss"):
-        assert run.metrics["val"][name]["value"] == pytest.approx(best[f"val.{name}"], rel=1e-3), name
+        assert run.metrics["val"][name]["value"] == pytest.approx(best[f"val.{name}"], rel=rel), name
 
 
 @pytest.mark.parametrize("accumulate", [2, 4])

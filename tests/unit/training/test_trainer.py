@@ -181,8 +181,10 @@ def test_what_lightning_makes_of_the_settings_on_four_gpus(
     precision: str,
     gpu: Callable[..., None],
     build: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     gpu(4)
+    monkeypatch.setattr(trainer_module, "processor_has_bf16", lambda: False)
     trainer = build(*settings)
     assert isinstance(trainer.strategy.checkpoint_io, WholeFiles)
     assert isinstance(trainer.strategy, strategy)
