@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from tagnet.bundle import Bundle, load_network, read_bundle
+from tagnet.calibration.rule import DecisionRule
 from tagnet.cli import main as cli
 from tagnet.cli.compose import train_config
+from tagnet.export.onnx import write_onnx
 from tagnet.training.fit import Run, fit
 
 SMALL = (
@@ -61,3 +64,18 @@ def tagnet(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
         return code, captured.out, captured.err
 
     return run
+
+
+@pytest.fixture(scope="session")
+def exports(small_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The export `one`, and `two`: the same network, its probabilities moved."""
+    home = tmp_path_factory.mktemp("exports")
+    bundle = read_bundle(small_run.dir / "bundle")
+    for name, shift in (("one", 0.0), ("two", 2.0)):
+        (home / name).mkdir()
+        rule = DecisionRule(
+            bundle.rule.tags, bundle.rule.scale, bundle.rule.offsets_K + shift, bundle.rule.thresholds_K, "x", "y"
+        )
+        moved = Bundle(**{**vars(bundle), "rule": rule, "fingerprint": f"{name}-{bundle.fingerprint}"})
+        write_onnx(moved, load_network(bundle), home / name)
+    return home

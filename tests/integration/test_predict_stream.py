@@ -13,8 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from tagnet.bundle import load_network, read_bundle
-from tagnet.export.onnx import write_onnx
 from tagnet.training.fit import Run
 
 Tagnet = Callable[..., tuple[int, str, str]]
@@ -32,11 +30,8 @@ main()
 
 
 @pytest.fixture(scope="module")
-def onnx(small_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("onnx")
-    bundle = read_bundle(small_run.dir / "bundle")
-    write_onnx(bundle, load_network(bundle), folder)
-    return folder
+def onnx(exports: Path) -> Path:
+    return exports / "one"
 
 
 @pytest.fixture

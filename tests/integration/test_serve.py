@@ -22,9 +22,7 @@ import httpx
 import numpy as np
 import pytest
 
-from tagnet.bundle import Bundle, load_network, read_bundle
-from tagnet.calibration.rule import DecisionRule
-from tagnet.export.onnx import write_onnx
+from tagnet.bundle import read_bundle
 from tagnet.prediction.onnx_tagger import OnnxTagger
 from tagnet.training.fit import Run
 
@@ -58,21 +56,6 @@ class Server:
                 return
             time.sleep(0.05)
         raise AssertionError(f"{words!r} is not in the log:\n{self.log.read_text()}")
-
-
-@pytest.fixture(scope="module")
-def exports(small_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The export `one`, and `two`: the same network, its probabilities moved."""
-    home = tmp_path_factory.mktemp("exports")
-    bundle = read_bundle(small_run.dir / "bundle")
-    for name, shift in (("one", 0.0), ("two", 2.0)):
-        (home / name).mkdir()
-        rule = DecisionRule(
-            bundle.rule.tags, bundle.rule.scale, bundle.rule.offsets_K + shift, bundle.rule.thresholds_K, "x", "y"
-        )
-        moved = Bundle(**{**vars(bundle), "rule": rule, "fingerprint": f"{name}-{bundle.fingerprint}"})
-        write_onnx(moved, load_network(bundle), home / name)
-    return home
 
 
 @pytest.fixture

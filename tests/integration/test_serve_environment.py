@@ -12,8 +12,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tagnet.bundle import load_network, read_bundle
-from tagnet.export.onnx import write_onnx
 from tagnet.training.fit import Run
 
 MOST_MEGABYTES = 300
@@ -41,11 +39,8 @@ def python(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def onnx(small_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("onnx")
-    bundle = read_bundle(small_run.dir / "bundle")
-    write_onnx(bundle, load_network(bundle), folder)
-    return folder
+def onnx(exports: Path) -> Path:
+    return exports / "one"
 
 
 def _clean() -> dict[str, str]:

@@ -15,22 +15,17 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tagnet.bundle import load_network, read_bundle
-from tagnet.export.onnx import write_onnx
-from tagnet.training.fit import Run
-
 MUTATED = int(os.environ.get("TAGNET_MUTATED_BODIES", "10000"))
 ALLOWED = {200, 201, 400, 404, 405, 408, 411, 413, 414, 415, 422, 429, 431, 503}
 
+STRANGE = [b"null", b"-1", b"1e999", b"NaN", b'"\\ud800"', b"[]", b"{}", b"true", b"9" * 400, b'"\\u0000"', b"[[["]
+
 
 @pytest.fixture(scope="module")
-def server(small_run: Run, tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Iterator[str]:
+def server(exports: Path, tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Iterator[str]:
     home = tmp_path_factory.mktemp("fuzz")
-    (home / "onnx").mkdir()
-    bundle = read_bundle(small_run.dir / "bundle")
-    write_onnx(bundle, load_network(bundle), home / "onnx")
     log = home / "log.txt"
-    command = [sys.executable, "-m", "tagnet.cli.main", "serve", str(home / "onnx"), "--port", "0", "--threads", "1"]
+    command = [sys.executable, "-m", "tagnet.cli.main", "serve", str(exports / "one"), "--port", "0", "--threads", "1"]
     with log.open("w") as stream:
         process = subprocess.Popen(
             [*command, "--annotations", str(home / "answers.jsonl")],

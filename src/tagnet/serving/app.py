@@ -68,15 +68,23 @@ class Settings:
 
 
 class _Documented(FastAPI):
-    """FastAPI whose document shows the bodies that our own reader takes."""
+    """FastAPI whose document shows the bodies that our own reader takes, with the fields and tags of the model."""
 
-    def __init__(self, token: bool, **settings: Any) -> None:
+    def __init__(self, served: Served, limits: Limits, token: bool, **settings: Any) -> None:
         super().__init__(**settings)
+        self._served = served
+        self._limits = limits
         self._token = token
+        self._version: str | None = None
 
     def openapi(self) -> dict[str, Any]:
-        """The document, made once."""
-        return self.openapi_schema or with_requests(super().openapi(), token=self._token)
+        """The document, made once a model."""
+        document = super().openapi()
+        engine = self._served.engine
+        if self._version != engine.version:
+            with_requests(document, engine, self._limits, token=self._token)
+            self._version = engine.version
+        return document
 
 
 def build_app(settings: Settings) -> Guard:
@@ -115,6 +123,8 @@ def build_app(settings: Settings) -> Guard:
                 stored.close()
 
     app = _Documented(
+        served,
+        settings.limits,
         settings.token is not None,
         title="tagnet",
         summary="Suggested tags for texts.",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from tagnet.serving.engine import Engine
+from tagnet.serving.limits import Limits
 from tagnet.serving.schemas import (
     AnnotationRequest,
     ErrorAnswer,
@@ -44,12 +47,36 @@ def body(model: type[BaseModel], examples: dict[str, Any]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": content}}}
 
 
-def with_requests(document: dict[str, Any], *, token: bool) -> dict[str, Any]:
-    """The document with the schemas of all bodies, and the token where one is asked for."""
+def with_requests(document: dict[str, Any], engine: Engine, limits: Limits, *, token: bool) -> None:
+    """Put the schemas of all bodies into a document: the model's fields and tags, and the limits, are in them."""
     _, definitions = models_json_schema([(model, "validation") for model in _REQUESTS], ref_template=_REF)
+    schemas = definitions["$defs"]
+    record, tag = {"$ref": _REF.format(model="Record")}, {"$ref": _REF.format(model="KnownTag")}
+    schemas["Record"] = _record(engine.features, limits)
+    schemas["KnownTag"] = {"type": "string", "enum": list(engine.tags), "description": "A tag of /v1/labels."}
+    asked, explained, annotated = (schemas[model.__name__]["properties"] for model in _REQUESTS)
+    asked["records"] |= {"items": record, "maxItems": limits.records}
+    explained["record"] = annotated["record"] = record
+    explained["tags"] |= {"items": tag, "maxItems": limits.explained_tags}
+    schemas["ShownTag"]["properties"]["tag"] = tag
+    for place in ("kept", "added", "removed"):
+        annotated[place] |= {"items": tag, "uniqueItems": True}
     components = document.setdefault("components", {})
-    components.setdefault("schemas", {}).update(definitions["$defs"])
+    components.setdefault("schemas", {}).update(schemas)
     if token:
         components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
         document["security"] = [{"token": []}]
-    return document
+
+
+def _record(features: Sequence[str], limits: Limits) -> dict[str, Any]:
+    text = {"type": ["string", "null"], "maxLength": limits.characters}
+    return {
+        "type": "object",
+        "description": "At least one of the fields that the model reads; null is as good as empty. What else stands "
+        "in a record is passed over.",
+        "properties": {
+            "id": {"type": ["integer", "string", "null"], "minLength": 1, "maxLength": 1000},
+            **dict.fromkeys(features, text),
+        },
+        "anyOf": [{"required": [name]} for name in features],
+    }
