@@ -18,8 +18,8 @@ _NEEDED = {
     "evaluate": _NETWORK,
     "predict": _NETWORK,
     "export": (*_NETWORK, "onnx", "onnxscript", "onnxruntime"),
-    "serve": ("fastapi", "uvicorn", "httptools", "onnxruntime", "prometheus_client"),
     "label export --bundle": _NETWORK,
+    "serve": ("fastapi", "uvicorn", "httptools", "onnxruntime", "prometheus_client"),
 }
 """Command → the packages that it imports, beyond the core. Formats that need more say so when they are read."""
 

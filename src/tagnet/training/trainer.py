@@ -54,6 +54,8 @@ def choose_precision(config: TrainerConfig) -> str:
     on_gpu = choose_device(config.accelerator).type == "cuda"
     # Older GPUs and processors emulate it, slower than float32.
     has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False) if on_gpu else processor_has_bf16()
+    if config.precision == "auto" and not on_gpu and config.strategy != "single":
+        return "32-true"  # several processes on processors rehearse a cluster, and are held against exact numbers
     if config.precision == "auto":
         return "bf16-mixed" if has_bf16 else "32-true"
     if config.precision == "16-mixed" and not on_gpu:
