@@ -1,0 +1,106 @@
+"""What `tagnet serve` is told, before it serves: a token, and a folder that is or becomes an ONNX export."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tagnet.bundle import Bundle
+from tagnet.cli import serve
+from tagnet.cli.serve import onnx_of, read_token
+from tagnet.errors import BundleError, ConfigError, MissingExtraError
+
+
+def test_a_token_comes_from_a_file_then_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TAGNET_TOKEN", raising=False)
+    assert read_token(None) is None
+    monkeypatch.setenv("TAGNET_TOKEN", "from-environment")
+    assert read_token(None) == "from-environment"
+    (tmp_path / "token").write_text("from-file\n")
+    assert read_token(tmp_path / "token") == "from-file"
+
+
+@pytest.mark.parametrize("content", [b"", b" \n", b"two words", "schlüssel".encode(), b"\xff\xfe"])
+def test_what_is_no_token(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "token"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match="--token-file") as refused:
+        read_token(path)
+    said = str(refused.value).replace(str(path), "")
+    assert "schl" not in said
+    assert "two" not in said
+
+
+def test_an_empty_variable_is_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAGNET_TOKEN", "")
+    with pytest.raises(ConfigError, match="TAGNET_TOKEN: expected one word"):
+        read_token(None)
+
+
+@pytest.fixture
+def exported(
+    tiny_onnx: Callable[..., tuple[Bundle, Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Path, list[list[str]]]:
+    """A bundle, a command that copies its export where it should be written, and what it was called with."""
+    bundle, onnx = tiny_onnx()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    calls: list[list[str]] = []
+
+    def export(command: list[str], **more: Any) -> subprocess.CompletedProcess[str]:
+        calls.append(command)
+        shutil.copytree(onnx, command[-1])
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr("tagnet.cli.serve.subprocess.run", export)
+    return bundle.folder, calls
+
+
+def test_an_export_is_served_as_it_is(tiny_onnx: Callable[..., tuple[Bundle, Path]]) -> None:
+    _, folder = tiny_onnx()
+    assert onnx_of(folder) == folder
+
+
+def test_a_bundle_is_exported_once(exported: tuple[Path, list[list[str]]]) -> None:
+    bundle, calls = exported
+    made = onnx_of(bundle)
+    assert onnx_of(bundle) == made
+    assert len(calls) == 1
+    assert calls[0][-5:-1] == [str(bundle), "--to", "onnx", "--output"]
+
+
+def test_a_damaged_export_in_the_cache_is_made_anew(exported: tuple[Path, list[list[str]]]) -> None:
+    bundle, calls = exported
+    made = onnx_of(bundle)
+    (made / "model.onnx").write_bytes(b"half")
+    assert onnx_of(bundle) == made
+    assert len(calls) == 2
+
+
+def test_an_export_that_fails(exported: tuple[Path, list[list[str]]], monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(command: list[str], **more: Any) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess(command, 2, "", "error: it cannot be traced\n")
+
+    monkeypatch.setattr("tagnet.cli.serve.subprocess.run", fail)
+    with pytest.raises(BundleError, match="cannot be exported to ONNX\nerror: it cannot be traced"):
+        onnx_of(exported[0])
+
+
+def test_without_what_exports_the_command_is_named(
+    exported: tuple[Path, list[list[str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serve, "missing_packages", lambda command: ["torch"])
+    with pytest.raises(MissingExtraError, match=r"tagnet export .*bundle --to onnx --output DIR"):
+        onnx_of(exported[0])
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [("127.0.0.1", True), ("127.3.2.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("h", False)],
+)
+def test_loopback(host: str, loopback: bool) -> None:
+    assert serve._is_loopback(host) is loopback
