@@ -201,7 +201,10 @@ class Batcher:
         try:
             tokens = engine.model.tokenize([asked.records[place] for asked, place in turn])
             # The short ones first: nobody should wait for a long text that happens to be in the same turn.
-            for index_B in reversed(plan_in_order_of_length(tokens.lengths_N, self._batch_size)):
+            for planned_B in reversed(plan_in_order_of_length(tokens.lengths_N, self._batch_size)):
+                index_B = planned_B[[not turn[i][0].future.done() for i in planned_B.tolist()]]
+                if not len(index_B):  # whoever asked has given up meanwhile
+                    continue
                 start = time.perf_counter()
                 probs_BK, _ = engine.model.decide(tokens.take(index_B), batch_size=self._batch_size)
                 seconds = time.perf_counter() - start

@@ -127,6 +127,32 @@ def test_who_gave_up_is_not_computed(make_model: Any) -> None:
     assert sum(model.batches) == 2
 
 
+def test_who_gives_up_halfway_is_not_computed_to_the_end(make_model: Any) -> None:
+    model = make_model()
+    begun, free = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        begun.set()
+        free.wait(5)
+
+    model.hold = hold
+
+    async def go() -> None:
+        batcher = Batcher(Limits(), batch_size=2)
+        batcher.start()
+        engine = Engine(model)
+        first = asyncio.ensure_future(ask(batcher, engine, [1] * 10))
+        await asyncio.to_thread(begun.wait)
+        first.cancel()
+        await asyncio.sleep(0)
+        free.set()
+        assert await ask(batcher, engine, [3]) == [3]
+        await asyncio.to_thread(batcher.stop)
+
+    asyncio.run(go())
+    assert model.batches == [2, 1]
+
+
 def test_characters_count_too(make_model: Any) -> None:
     async def go() -> None:
         batcher = Batcher(Limits(queue_characters=10))
