@@ -20,7 +20,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from tagnet.atomic import cannot_write, write_json
+from tagnet.atomic import cannot_write
 from tagnet.errors import RecordError, RunDirectoryError
 from tagnet.prediction.inputs import Input
 from tagnet.prediction.tag_prediction import TagPrediction
@@ -120,6 +120,7 @@ class _Part:
         self._path = path
         self._part = path.with_name(f".{path.name}.part")
         self._progress = path.with_name(f".{path.name}.progress.json")
+        self._next = path.with_name(f".{path.name}.progress.next")
         self._settings = dict(settings)
         self._bytes = 0
         self.done = 0
@@ -151,19 +152,25 @@ class _Part:
         os.fsync(self._stream.fileno())
         self._bytes += len(lines)
         self.done += count
-        write_json(self._progress, {"settings": self._settings, "records": self.done, "bytes": self._bytes})
+        # Under a name of its own, which the next run takes again: a kill leaves nothing that nobody would take away.
+        with self._next.open("w", encoding="utf-8") as stream:
+            json.dump({"settings": self._settings, "records": self.done, "bytes": self._bytes}, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        self._next.replace(self._progress)
 
     def finish(self) -> None:
         """Give the output its name."""
         self._stream.flush()
         self._part.replace(self._path)
         self._progress.unlink(missing_ok=True)
+        self._next.unlink(missing_ok=True)
 
     def discard(self) -> None:
         """Leave nothing behind."""
         with contextlib.suppress(OSError):
-            self._progress.unlink(missing_ok=True)
-            self._part.unlink(missing_ok=True)
+            for path in (self._next, self._progress, self._part):
+                path.unlink(missing_ok=True)
 
     def _read(self) -> dict[str, Any] | None:
         try:

@@ -48,6 +48,7 @@ def test_killed_anywhere_the_output_is_the_same(
             if torn:
                 with (folder / ".out.jsonl.part").open("ab") as part:
                     part.write(b"half a li")
+                (folder / ".out.jsonl.progress.next").write_text('{"sett')
     seen: list[int] = []
     write_resumably(path, {"s": 1}, total, lines_from(total, size), progress=seen.append)
     assert path.read_text() == "".join(f"é{n}\n" for n in range(total))
