@@ -18,8 +18,10 @@ from tagnet.training.fit import Run
 Tagnet = Callable[..., tuple[int, str, str]]
 
 # A block of two records: the run is long enough to be stopped in its middle.
+# A shell starts what runs in its background with Ctrl-C ignored, and that is inherited.
 SMALL_BLOCKS = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from tagnet.cli import predict
 predict._BLOCK = {block}
 if {no_torch}:
