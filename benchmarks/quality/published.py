@@ -1,7 +1,7 @@
 """The recipes on the published test sets: the mean of several seeds, beside what others have published.
 
   python -m benchmarks.quality.published run                        five seeds of A, B and C, three of GoEmotions
-  python -m benchmarks.quality.published run --recipes madewithml_b --seeds 2
+  python -m benchmarks.quality.published run --recipes madewithml_b --seeds 0 1
   python -m benchmarks.quality.published table                      the table of docs/quality.md
 
 TAGNET_DATA names the data. Test records decide nothing: each recipe was settled before it was run here.
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from benchmarks.quality.runs import intervals, keep, read_results, trained, values, wide_console
+from benchmarks.quality.runs import has_result, intervals, keep, read_results, trained, values, wide_console
 from tagnet.evaluation.repeats import mean_of_repeats
 from tagnet.evaluation.table_parts import new_table, titled
 
@@ -31,11 +31,11 @@ BEST_PUBLISHED: Mapping[str, str] = {
 }
 
 
-def run(recipes: Sequence[str], seeds: int | None, work: Path) -> None:
+def run(recipes: Sequence[str], seeds: Sequence[int] | None, work: Path) -> None:
     """Train what is missing, seed by seed."""
-    for seed in range(max(SEEDS.values()) if seeds is None else seeds):
+    for seed in range(max(SEEDS.values())) if seeds is None else seeds:
         for recipe in recipes:
-            if seed >= (SEEDS[recipe] if seeds is None else seeds):
+            if seed >= SEEDS[recipe] or has_result(NAME, recipe=recipe, seed=seed):
                 continue
             metrics, seconds = trained(
                 [f"experiment={recipe}", f"run.seed={seed}", "logger=none"], work / f"{recipe}-{seed}"
@@ -83,7 +83,7 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     running = commands.add_parser("run", help="train what is missing")
     running.add_argument("--recipes", nargs="*", default=list(SEEDS), choices=list(SEEDS))
-    running.add_argument("--seeds", type=int, default=None)
+    running.add_argument("--seeds", type=int, nargs="+", default=None)
     running.add_argument("--work", type=Path, default=Path("runs/published"))
     commands.add_parser("table", help="print the results so far")
     given = parser.parse_args()

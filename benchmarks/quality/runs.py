@@ -45,6 +45,11 @@ def read_results(name: str) -> list[dict[str, Any]]:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
 
 
+def has_result(name: str, **place: str | int) -> bool:
+    """Whether a benchmark has a result with these keys."""
+    return any(all(each[key] == value for key, value in place.items()) for each in read_results(name))
+
+
 def keep(name: str, entry: dict[str, Any], keys: Sequence[str]) -> None:
     """Write a result down; one with the same keys is replaced, but for the seconds that only its first run knows."""
     results = read_results(name)

@@ -19,7 +19,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.quality.arms import ARMS, BASE
-from benchmarks.quality.runs import keep, read_results, trained, values, wide_console
+from benchmarks.quality.runs import has_result, keep, read_results, trained, values, wide_console
 from tagnet.evaluation.repeats import mean_of_repeats
 from tagnet.evaluation.table_parts import new_table, titled
 
@@ -42,7 +42,7 @@ def run(arms: Sequence[str], pairs: int, work: Path) -> None:
     """Train what is missing, pair by pair, so that all arms have as many."""
     for pair in range(pairs):
         for arm in arms:
-            if any((each["arm"], each["pair"]) == (arm, pair) for each in read_results(NAME)):
+            if has_result(NAME, arm=arm, pair=pair):
                 continue
             folder = arm_folder(work, arm) / f"{pair}"
             words = [*RECIPE, *ARMS[arm], f"split.fold={pair % FOLDS}", f"run.seed={pair}"]
