@@ -14,6 +14,8 @@ from rich.console import Console
 
 from tagnet.atomic import write_json
 
+AVERAGES = ("ema", "swa")
+"""Words that stand for a way of averaging weights, see `averaging`; all others are those of tagnet train."""
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -23,8 +25,11 @@ def trained(words: Sequence[str], folder: Path) -> tuple[dict[str, Any], float |
     if not (folder / "metrics.json").is_file():
         started = time.monotonic()
         print(f"{folder}: tagnet train {' '.join(words)}", file=sys.stderr, flush=True)
-        command = [sys.executable, "-m", "tagnet.cli.main", "train", *words, f"run.dir={folder}"]
-        subprocess.run(command, check=True)
+        program = ["tagnet.cli.main", "train"]
+        if any(word in AVERAGES for word in words):
+            program = ["benchmarks.quality.averaging", *(word for word in words if word in AVERAGES)]
+        settings = [word for word in words if word not in AVERAGES]
+        subprocess.run([sys.executable, "-m", *program, *settings, f"run.dir={folder}"], check=True)
         seconds = round(time.monotonic() - started, 1)
     return json.loads((folder / "metrics.json").read_text(encoding="utf-8")), seconds
 
