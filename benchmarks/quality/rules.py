@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 
 from benchmarks.quality.runs import keep, read_results, wide_console
@@ -34,17 +36,21 @@ RULES: Mapping[str, tuple[str, ...]] = {
     "thresholds: plug_in": ("thresholds=plug_in",),
     "shrinkage: 5": ("thresholds.shrinkage=5",),
     "shrinkage: 80": ("thresholds.shrinkage=80",),
+    "thresholds: conformal_recall, 0.8": ("thresholds=conformal_recall",),
     "calibrator: none": ("calibrator=none",),
     "calibrator: temperature": ("calibrator=temperature",),
     "offset ridge: 3": ("calibrator.offset_ridge=3",),
     "offset ridge: 300": ("calibrator.offset_ridge=300",),
 }
+RECALL = "recall_by_record"
+"""The mean over records with a tag of the share of their tags that is accepted: what conformal_recall promises."""
 METRICS = {
     "f1_macro": "macro F1",
     "f1_weighted": "weighted F1",
     "f1_micro": "micro F1",
     "ece": "ECE",
     "log_loss": "log loss",
+    RECALL: "recall a record",
 }
 TEST_TO_REST = 0.15 / 0.85
 """Records that judge by all others: those taught the network or the rule."""
@@ -58,9 +64,17 @@ def run(runs: list[Path]) -> None:
             config = train_config("data=madewithml", *words)
             rule = fit_decision_rule(val.rule.tags, val.logits_NK, val.y_NK, config.calibrator, config.thresholds)
             probs_NK = rule.probabilities(test.logits_NK)
-            scores = overall_metrics(probs_NK, test.y_NK, rule.accept(probs_NK), at_k=(1,))
+            accepted_NK = rule.accept(probs_NK)
+            scores = overall_metrics(probs_NK, test.y_NK, accepted_NK, at_k=(1,))
+            scores[RECALL] = recall_by_record(test.y_NK, accepted_NK)
             entry: dict[str, Any] = {"rule": rule_name, "run": folder.name, "tags": len(rule.tags)}
             keep(NAME, entry | {metric: scores[metric] for metric in METRICS}, ("rule", "run"))
+
+
+def recall_by_record(y_NK: NDArray[np.uint8], accepted_NK: NDArray[np.bool_]) -> float:
+    """The mean share of a record's tags that is accepted, of records with a tag."""
+    bearing_N = y_NK.any(axis=1)
+    return float(((y_NK * accepted_NK).sum(1)[bearing_N] / y_NK.sum(1)[bearing_N]).mean())
 
 
 def table(console: Console) -> None:
