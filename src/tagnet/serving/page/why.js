@@ -8,7 +8,7 @@ import { hasText, record, state } from "./state.js";
 /** @typedef {import("./state.js").Word} Word */
 
 /** Words with a smaller share of the largest weight are not marked. */
-const FAINT = 0.05;
+const FAINT = 0.1;
 
 let explaining = new AbortController();
 
