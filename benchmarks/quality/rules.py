@@ -16,14 +16,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 
-from benchmarks.quality.runs import keep, read_results, wide_console
+from benchmarks.quality.runs import keep, read_results, show, with_table_command
 from tagnet.calibration.fit import fit_decision_rule
 from tagnet.cli.compose import train_config
 from tagnet.evaluation.metrics import overall_metrics
 from tagnet.evaluation.repeats import mean_of_repeats
-from tagnet.evaluation.table_parts import new_table, titled
+from tagnet.evaluation.table_parts import new_table
 from tagnet.workflows.finished_run import read_finished_run
 
 NAME = "rules"
@@ -77,7 +76,7 @@ def recall_by_record(y_NK: NDArray[np.uint8], accepted_NK: NDArray[np.bool_]) ->
     return float(((y_NK * accepted_NK).sum(1)[bearing_N] / y_NK.sum(1)[bearing_N]).mean())
 
 
-def table(console: Console) -> None:
+def table(*, markdown: bool) -> None:
     """Every rule against the default, paired."""
     results = read_results(NAME)
     base = {each["run"]: each for each in results if each["rule"] == DEFAULT}
@@ -98,7 +97,7 @@ def table(console: Console) -> None:
         f"{len(base)} runs of the default recipe on fresh splits of MadeWithML, test records. First row: means; the "
         "others: differences from it, run by run, with 95% intervals corrected for shared records."
     )
-    console.print(titled("Calibration and thresholds", shown, note))
+    show("Calibration and thresholds", shown, note, markdown=markdown)
 
 
 def main() -> None:
@@ -107,14 +106,14 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     running = commands.add_parser("run", help="fit and measure")
     running.add_argument("--work", type=Path, default=Path("runs/corpora"))
-    commands.add_parser("table", help="print the results so far")
+    with_table_command(commands)
     given = parser.parse_args()
     if given.command == "run":
         runs = sorted(path.parent for path in given.work.glob("madewithml-*/metrics.json"))
         if not runs:
             parser.error(f"no finished run in {given.work}: python -m benchmarks.quality.corpora run")
         run(runs)
-    table(wide_console())
+    table(markdown=given.command == "table" and given.markdown)
 
 
 if __name__ == "__main__":
