@@ -19,13 +19,18 @@ from tagnet.export.onnx import write_onnx
 from tagnet.records.taxonomy import load_taxonomy
 from tagnet.training.fit import Run
 
+PATIENCE_MS = 60_000
+"""For machines that are busy with something else; a page that works needs none of it."""
 
-@pytest.fixture(scope="session")
+
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
+    """Not for longer than a module: Playwright keeps an event loop running, beside which no other can run."""
     playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     chromium = os.environ.get("TAGNET_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:
         pytest.skip("no chromium here; TAGNET_CHROMIUM names one")
+    playwright_api.expect.set_options(timeout=PATIENCE_MS)
     with playwright_api.sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield launched
@@ -60,7 +65,7 @@ def page(browser: Any) -> Iterator[Any]:
     """A page of which nothing went wrong unseen, and that asked nobody else."""
     context = browser.new_context(viewport={"width": 1100, "height": 800})
     page = context.new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(PATIENCE_MS)
     wrong: list[str] = []
     hosts: set[str] = set()
     page.on("pageerror", lambda error: wrong.append(str(error)))

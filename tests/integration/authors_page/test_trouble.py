@@ -135,7 +135,9 @@ def test_a_replaced_model_with_other_tags_is_followed(
         (tmp_path / "served").rename(tmp_path / "old")
         (tmp_path / "new").rename(tmp_path / "served")
         server.process.send_signal(signal.SIGHUP)
-        while "reloaded: model another-model" not in log.read_text():
+        for _ in range(1200):
+            if "reloaded: model another-model" in log.read_text():
+                break
             page.wait_for_timeout(50)
         page.click("#send")
         expect(page.locator("#sent")).to_contain_text("Not stored.")
