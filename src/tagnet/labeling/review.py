@@ -67,8 +67,9 @@ def add_to_review(output: Path, entries: Iterable[ReviewEntry]) -> int:
     """
     path = review_path(output)
     before = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    lines = dict.fromkeys(before)
-    lines.update(dict.fromkeys(json.dumps(asdict(entry), ensure_ascii=True) for entry in entries))
-    if len(lines) > len(before):
-        write_text(path, "".join(line + "\n" for line in lines))
-    return len(lines) - len(before)
+    lines = dict.fromkeys(json.dumps(asdict(entry), ensure_ascii=True) for entry in entries)
+    known = set(before)
+    new = [line for line in lines if line not in known]
+    if new:
+        write_text(path, "".join(line + "\n" for line in [*before, *new]))
+    return len(new)
