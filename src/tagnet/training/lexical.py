@@ -97,7 +97,9 @@ def evidence_of_texts(
     with torch.inference_mode():
         for first in range(0, len(texts), batch_size):
             batch = collate(texts, np.arange(first, min(first + batch_size, len(texts))), pad_id)
-            pieces = zip(batch.input_ids_ST.split(batch_size), batch.mask_ST.split(batch_size), strict=True)
+            pieces = zip(
+                torch.split(batch.input_ids_ST, batch_size), torch.split(batch.mask_ST, batch_size), strict=True
+            )
             said = [(lexical.words(ids_ST, mask_ST), lexical.named(ids_ST, mask_ST)) for ids_ST, mask_ST in pieces]
             both = [torch.cat(each) for each in zip(*said, strict=True)]
             if batch.text_of_S is not None:
