@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-import os
 import shutil
 import subprocess
 import sys
@@ -15,7 +14,8 @@ from rich.text import Text
 
 from tagnet.cli.console import message_console, speak_to
 from tagnet.cli.extras import missing_packages, require_extra
-from tagnet.errors import BundleError, ConfigError, MissingExtraError
+from tagnet.cli.token import read_token
+from tagnet.errors import BundleError, MissingExtraError
 
 if TYPE_CHECKING:
     from tagnet.serving.limits import Limits
@@ -44,7 +44,7 @@ def run(
 
     messages = message_console()
     speak_to(messages)
-    token = read_token(token_file)
+    token = read_token(token_file, TOKEN_VARIABLE)
     if token is None and not _is_loopback(host):
         _LOG.warning("--host %s: whoever reaches it is answered; --token-file FILE asks for a token", host)
 
@@ -59,28 +59,6 @@ def run(
 
     serve(guard, host, port, limits, started)
     messages.print(Text("stopped"))
-
-
-def read_token(path: Path | None) -> str | None:
-    """The token that clients have to send: of a file, of the environment, or none.
-
-    Raises:
-        ConfigError: the file cannot be read, or what is in it is no token.
-    """
-    if path is None:
-        place, token = TOKEN_VARIABLE, os.environ.get(TOKEN_VARIABLE)
-        if token is None:
-            return None
-    else:
-        place = f"--token-file {path}"
-        try:
-            token = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{place}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
-    token = token.strip()
-    if not token or not token.isascii() or not token.isprintable() or " " in token:
-        raise ConfigError(f"{place}: expected one word of ASCII characters, found {len(token)} characters of others")
-    return token
 
 
 def onnx_of(folder: Path) -> Path:

@@ -1,4 +1,4 @@
-"""What `tagnet serve` is told, before it serves: a token, and a folder that is or becomes an ONNX export."""
+"""What `tagnet serve` is told, before it serves: a folder that is or becomes an ONNX export."""
 
 from __future__ import annotations
 
@@ -12,34 +12,8 @@ import pytest
 
 from tagnet.bundle import Bundle
 from tagnet.cli import serve
-from tagnet.cli.serve import onnx_of, read_token
-from tagnet.errors import BundleError, ConfigError, MissingExtraError
-
-
-def test_a_token_comes_from_a_file_then_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("TAGNET_TOKEN", raising=False)
-    assert read_token(None) is None
-    monkeypatch.setenv("TAGNET_TOKEN", "from-environment")
-    assert read_token(None) == "from-environment"
-    (tmp_path / "token").write_text("from-file\n")
-    assert read_token(tmp_path / "token") == "from-file"
-
-
-@pytest.mark.parametrize("content", [b"", b" \n", b"two words", "schlüssel".encode(), b"\xff\xfe"])
-def test_what_is_no_token(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "token"
-    path.write_bytes(content)
-    with pytest.raises(ConfigError, match="--token-file") as refused:
-        read_token(path)
-    said = str(refused.value).replace(str(path), "")
-    assert "schl" not in said
-    assert "two" not in said
-
-
-def test_an_empty_variable_is_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TAGNET_TOKEN", "")
-    with pytest.raises(ConfigError, match="TAGNET_TOKEN: expected one word"):
-        read_token(None)
+from tagnet.cli.serve import onnx_of
+from tagnet.errors import BundleError, MissingExtraError
 
 
 @pytest.fixture
