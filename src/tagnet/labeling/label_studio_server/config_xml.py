@@ -12,6 +12,8 @@ from xml.etree import ElementTree
 from tagnet.errors import LabelingError
 from tagnet.labeling.tools.label_studio import CONTROLS, Control, path_of
 
+_DEEPEST = 200
+
 _ELEMENTS: Mapping[str, Control] = {name.capitalize(): name for name in CONTROLS}
 
 
@@ -34,6 +36,30 @@ class Offer:
         return frozenset(path[-1] for path in self.paths)
 
 
+def parse_config(xml: str) -> ElementTree.Element:
+    """A labeling config, comments and all.
+
+    Raises:
+        LabelingError: it is no XML, is nested too deeply, or declares entities, which could grow without bounds.
+    """
+    if "<!DOCTYPE" in xml or "<!ENTITY" in xml:
+        raise LabelingError("the labeling config: expected plain XML, found a document type in it")
+    try:
+        root = ElementTree.fromstring(xml, ElementTree.XMLParser(target=ElementTree.TreeBuilder(insert_comments=True)))
+    except (ElementTree.ParseError, ValueError) as fault:
+        raise LabelingError(f"the labeling config: expected XML, found a fault in it ({fault})") from fault
+    if _depth(root) > _DEEPEST:
+        raise LabelingError(f"the labeling config: expected at most {_DEEPEST} elements in one another, found more")
+    return root
+
+
+def _depth(root: ElementTree.Element) -> int:
+    level, depth = [root], 0
+    while level and depth <= _DEEPEST:
+        level, depth = [below for each in level for below in each], depth + 1
+    return depth
+
+
 def read_offers(xml: str) -> list[Offer]:
     """The controls in which tags are chosen, in their order.
 
@@ -43,7 +69,7 @@ def read_offers(xml: str) -> list[Offer]:
     >>> read_offers('<View><Choices name="tags" toName="text" choice="multiple"><Choice value="a"/></Choices></View>')
     [Offer(name='tags', to_name='text', control='choices', single=False, paths=(('a',),))]
     """
-    return [_offer(each) for each in _parse(xml).iter() if each.tag in _ELEMENTS]
+    return [_offer(each) for each in parse_config(xml).iter() if each.tag in _ELEMENTS]
 
 
 def missing_tags(offer: Offer, tags: Iterable[str]) -> list[str]:
@@ -64,7 +90,7 @@ def with_tags(xml: str, name: str, tags: Iterable[str], parents: Mapping[str, st
     >>> with_tags(xml, "tags", ["b"], {})
     '<View><Choices name="tags" toName="text"><Choice value="a" /><Choice value="b" /></Choices></View>'
     """
-    root = _parse(xml)
+    root = parse_config(xml)
     control = next(each for each in root.iter() if each.tag in _ELEMENTS and each.get("name") == name)
     is_tree = _ELEMENTS[control.tag] == "taxonomy"
     for tag in tags:
@@ -73,13 +99,6 @@ def with_tags(xml: str, name: str, tags: Iterable[str], parents: Mapping[str, st
             found = next((each for each in above if each.tag == "Choice" and _value(each) == step), None)
             above = ElementTree.SubElement(above, "Choice", {"value": step}) if found is None else found
     return ElementTree.tostring(root, encoding="unicode")
-
-
-def _parse(xml: str) -> ElementTree.Element:
-    try:
-        return ElementTree.fromstring(xml, ElementTree.XMLParser(target=ElementTree.TreeBuilder(insert_comments=True)))
-    except (ElementTree.ParseError, ValueError) as fault:
-        raise LabelingError(f"the labeling config: expected XML, found a fault in it ({fault})") from fault
 
 
 def _offer(element: ElementTree.Element) -> Offer:
