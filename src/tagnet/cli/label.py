@@ -82,11 +82,15 @@ def import_answers(
     ],
     taxonomy: Taxonomy = None,
     annotator: Annotated[str | None, typer.Option(help="Who answered, where the tool does not say.")] = None,
+    records: Annotated[
+        str | None, typer.Option(help="For tagnet: the records, among which texts without an id are looked up.")
+    ] = None,
+    column: Column = None,
 ) -> None:
     """Read what a labelling tool exported, and add its answers to a log."""
     from tagnet.cli.label_files import run_import
 
-    run_import(tool, file, output, taxonomy=taxonomy, annotator=annotator)
+    run_import(tool, file, output, taxonomy=taxonomy, annotator=annotator, records=records, columns=column or [])
 
 
 @label.command("push")

@@ -32,6 +32,7 @@ from tagnet.labeling.tools.label_studio import CONTROLS, LabelStudio
 from tagnet.labeling.tools.prodigy import Prodigy
 from tagnet.labeling.tools.registry import find_codec
 from tagnet.labeling.tools.scale import Scale
+from tagnet.labeling.tools.tagnet_page import TagnetPage
 from tagnet.labeling.version import read_steps, version_path, write_version
 
 _LEAST_AGREED = 10
@@ -65,9 +66,22 @@ def run_export(
     messages.print(Text(f"{count} → {', '.join(map(str, written))}"), soft_wrap=True)
 
 
-def run_import(tool: str, file: Path, output: Path, *, taxonomy: str | None, annotator: str | None) -> None:
+def run_import(
+    tool: str,
+    file: Path,
+    output: Path,
+    *,
+    taxonomy: str | None,
+    annotator: str | None,
+    records: str | None = None,
+    columns: Sequence[str] = (),
+) -> None:
     """Run the command."""
     codec = find_codec(tool)
+    if records is not None:
+        if not isinstance(codec, TagnetPage):
+            raise ConfigError(f"--records: expected --tool tagnet, whose texts may have no id, found {tool}")
+        codec = dataclasses.replace(codec, records=read_labelled_rows(records, parse_columns(columns)))
     messages = message_console()
     speak_to(messages)
     tree = load_tree(taxonomy)

@@ -25,6 +25,7 @@ const state = {
   explanations: /** @type {Map<string, Word[]>} */ (new Map()),
   annotations: false,
   fresh: false,
+  id: /** @type {string | null} */ (null), // of the record, where the page's address names one
 };
 
 /** @param {string} id @returns {any} */
@@ -490,7 +491,8 @@ function annotation() {
   }));
   const comment = byId("comment").value.trim();
   const annotator = byId("annotator").value.trim();
-  return { record: record(), shown, kept, added, removed, ...(comment && { comment }), ...(annotator && { annotator }) };
+  const asked = state.id === null ? record() : { id: state.id, ...record() };
+  return { record: asked, shown, kept, added, removed, ...(comment && { comment }), ...(annotator && { annotator }) };
 }
 
 async function send() {
@@ -520,6 +522,7 @@ async function send() {
 function startAnother() {
   for (const name of state.features) byId(`feature-${name}`).value = "";
   byId("comment").value = "";
+  state.id = null;
   state.decisions.clear();
   state.explained = null;
   textChanged();
@@ -537,6 +540,14 @@ function field(name) {
   return [element("label", { for: id }, [words.charAt(0).toUpperCase() + words.slice(1)]), input];
 }
 
+/** What the page's address names, `/?id=7&title=…&description=…`: the record that is asked about, and its texts. */
+function takeAddress() {
+  const named = new URLSearchParams(location.search);
+  state.id = named.get("id") || null;
+  for (const name of state.features) byId(`feature-${name}`).value = named.get(name) ?? "";
+  if (hasText()) textChanged();
+}
+
 async function start() {
   try {
     const labels = await call("/v1/labels");
@@ -547,6 +558,7 @@ async function start() {
     byId("record").replaceChildren(...state.features.flatMap(field));
     byId("answer").hidden = !state.annotations;
     showState("idle", "");
+    takeAddress();
   } catch (error) {
     showTrouble(error, start);
   }
