@@ -83,10 +83,14 @@ def labelled_command(options: LabelStudioOptions) -> tuple[str, ...] | None:
         ConfigError: options are missing that go together, or there is no such program.
     """
     if not options.asked_for:
-        for name, value in (("events", options.events), ("labelled", options.on_labelled), ("batch", options.batch)):
+        given = {
+            "--label-studio-events": options.events,
+            "--on-labelled": options.on_labelled,
+            "--labelled-batch": options.batch,
+        }
+        for name, value in given.items():
             if value is not None:
-                option = {"events": "--label-studio-events", "labelled": "--on-labelled", "batch": "--labelled-batch"}
-                raise ConfigError(f"{option[name]}: expected --label-studio beside it, found none")
+                raise ConfigError(f"{name}: expected --label-studio beside it, found none")
     if options.on_labelled is None:
         if options.batch is not None:
             raise ConfigError("--labelled-batch: expected --on-labelled COMMAND beside it, found none")
@@ -97,9 +101,7 @@ def labelled_command(options: LabelStudioOptions) -> tuple[str, ...] | None:
     try:
         words = tuple(shlex.split(options.on_labelled))
     except ValueError as fault:
-        raise ConfigError(
-            f"--on-labelled: expected a command as a shell would read it, found a fault ({fault})"
-        ) from fault
+        raise ConfigError(f"--on-labelled: expected words as a shell splits them, found a fault ({fault})") from fault
     if not words or shutil.which(words[0]) is None:
         found = repr(words[0]) if words else "nothing"
         raise ConfigError(f"--on-labelled: expected a program that can be started, found {found}; is it on the PATH?")

@@ -59,9 +59,10 @@ def read_event(body: Mapping[str, Any]) -> list[Event]:
         return [_event(_DELETED, row, None) for row in rows]
     if action not in _MADE:
         return []
-    tasks = {task.get("id"): task for task in _objects(body.get("task"), "task")}
+    tasks = {_number(task, "id", "task"): task for task in _objects(body.get("task"), "task")}
     return [
-        _event(str(action), row, tasks.get(row.get("task"))) for row in _objects(body.get("annotation"), "annotation")
+        _event(str(action), row, tasks.get(_number(row, "task", "annotation")))
+        for row in _objects(body.get("annotation"), "annotation")
     ]
 
 
@@ -74,10 +75,15 @@ def _objects(value: object, place: str) -> Sequence[Mapping[str, Any]]:
     return found
 
 
-def _event(action: str, row: Mapping[str, Any], task: Mapping[str, Any] | None) -> Event:
-    number = row.get("id")
+def _number(row: Mapping[str, Any], key: str, place: str) -> int:
+    number = row.get(key)
     if not isinstance(number, int) or isinstance(number, bool):
-        raise Refusal(422, "not_an_event", f"annotation.id: expected a number, found {describe(number)}")
+        raise Refusal(422, "not_an_event", f"{place}.{key}: expected a number, found {describe(number)}")
+    return number
+
+
+def _event(action: str, row: Mapping[str, Any], task: Mapping[str, Any] | None) -> Event:
+    number = _number(row, "id", "annotation")
     known, project_id = _known_by(task)
     made = row.get("created_at"), row.get("updated_at"), row.get("unique_id")
     answered = action != _DELETED and row.get("was_cancelled") is not True
