@@ -30,6 +30,7 @@ MOST_BYTES = 1 << 29
 _PAUSES = (0.5, 2.0, 5.0)
 """Seconds before a question that changes nothing is asked again."""
 _ASK_AGAIN = frozenset({429, 502, 503, 504})
+_PIECE = 1 << 20
 _SHOWN = 300
 """Characters of what a server says that are shown."""
 
@@ -151,7 +152,7 @@ class Connection:
         try:
             with self._opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
                 kind = answer.headers.get_content_type()
-                found = answer.read(MOST_BYTES + 1)
+                found = _read(answer)
                 promised = answer.headers.get("Content-Length")
         except urllib.error.HTTPError as error:
             with error:
@@ -213,6 +214,16 @@ class Connection:
             return LabelingError(f"{place}: expected an answer, found a redirect to {target}; name the right --url")
         hint = f"\nIs {self.url} the address of Label Studio itself?" if fault.status == 404 else ""
         return LabelingError(f"{place}: {method} has failed with status {fault.status}{said}{hint}")
+
+
+def _read(answer: http.client.HTTPResponse) -> bytes:
+    """A body, and at most a piece more than is allowed."""
+    pieces: list[bytes] = []
+    size = 0
+    while size <= MOST_BYTES and (piece := answer.read(_PIECE)):
+        pieces.append(piece)
+        size += len(piece)
+    return b"".join(pieces)
 
 
 def field(value: object, key: str, kind: type | tuple[type, ...], place: str) -> Any:

@@ -88,6 +88,13 @@ def test_what_changes_something_is_sent_once(studio: Any, connection: Connection
     assert studio.asked == ["POST /api/projects/"]
 
 
+def test_an_answer_without_end(studio: Any, connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tagnet.labeling.label_studio_server.connection.MOST_BYTES", 1000)
+    studio.fault(PATH, "body", body=b"[" + b" " * 5000 + b"]")
+    with pytest.raises(LabelingError, match="expected an answer of at most 1000 bytes"):
+        connection.get(PATH)
+
+
 def test_nobody_listens(pauses: list[float]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -72,6 +72,26 @@ def test_a_text_without_an_id_goes_to_review(write_rows: Callable[..., Path]) ->
     assert found.review[0].found["kept"] == ["a"]
 
 
+def test_what_was_shown_to_choose_from_and_left_alone_was_not_turned_down(write_rows: Callable[..., Path]) -> None:
+    more = [*LINE["shown"], *({"tag": tag, "probability": 0.1, "source": "model"} for tag in ("maybe", "new"))]
+    ((answer, origin),) = read(write_rows("a.jsonl", json.dumps({**LINE, "shown": more}))).answers
+    assert (answer.kept, answer.added, answer.removed) == (("a",), ("new",), ("m", "b"))
+    assert "maybe" not in {each.tag for each in origin.slip.shown}
+
+
+def test_a_text_without_an_id_is_looked_up(write_rows: Callable[..., Path], records: LabelledRows) -> None:
+    texts = [{"title": "Graphs", "description": ""}, {"title": "Nothing", "description": ""}, {"title": "Sets"}]
+    lines = [json.dumps({**LINE, "project_id": None, "record": text}) for text in texts]
+    path = write_rows("a.jsonl", "\n".join(lines))
+    found = collect(TagnetPage(records=records).read(path), tool="tagnet", file="a", file_sha256=None)
+    assert [answer.project_id for answer, _ in found.answers] == ["2", 1]
+    (entry,) = found.review
+    assert entry.reason == "not_our_task"
+    assert "expected one record of" in entry.detail
+    with pytest.raises(LabelingError, match=r"none of its 3 tasks(.|\n)*with --records it is looked up by its text"):
+        read(path)
+
+
 @pytest.mark.parametrize("change", [{"record": 3}, {"shown": "a"}, {"shown": [3]}, {"kept": [1]}])
 def test_other_lines_are_refused(write_rows: Callable[..., Path], change: dict[str, Any]) -> None:
     with pytest.raises(LabelingError, match=r"a\.jsonl"):
