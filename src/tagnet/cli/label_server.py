@@ -149,7 +149,7 @@ def _progress(messages: Console, doing: str) -> Iterator[Callable[[int, int], No
     """A bar on a terminal, and nothing elsewhere."""
     hidden = not messages.is_terminal
     with Progress(console=messages, transient=True, disable=hidden, redirect_stdout=False) as progress:
-        task = progress.add_task(doing)
+        task = progress.add_task(doing, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
 

@@ -22,11 +22,11 @@ NOTES = "import os, sys; open(sys.argv[1], 'a').write(os.environ['TAGNET_LABELLE
 
 
 def until(condition: Callable[[], object]) -> None:
-    for _ in range(1200):
+    for _ in range(6000):
         if condition():
             return
         time.sleep(0.05)
-    raise AssertionError("it did not come about within a minute")
+    raise AssertionError("it did not come about within five minutes")
 
 
 def events(path: Path) -> list[dict[str, Any]]:

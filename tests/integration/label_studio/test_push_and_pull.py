@@ -14,6 +14,7 @@ pytestmark = pytest.mark.slow
 
 Tagnet = Callable[..., tuple[int, str, str]]
 ANN, BEN = "ann@example.org", "ben@example.org"
+ADMIN_TOKEN = "0123456789abcdef0123456789abcdef01234567"
 
 
 def records_of(tasks: list[dict[str, Any]]) -> Counter[str]:
@@ -96,6 +97,9 @@ def test_2032_projects_out_answered_by_two_back_and_trained_on(
         "push            │      0",
     ):
         assert words in stands, stands
+
+    for path in tmp_path.rglob("*"):
+        assert not path.is_file() or ADMIN_TOKEN.encode() not in path.read_bytes()
 
     # ------------------------------------------------------------------------------------------ merged and trained on
     new = tmp_path / "new.json"
