@@ -523,12 +523,25 @@ class FixedThresholdConfig:
         _require(0 < self.threshold < 1, "thresholds.threshold", "above 0 and below 1", self.threshold)
 
 
+@dataclass(frozen=True)
+class ConformalRecallThresholdsConfig:
+    """The highest threshold for all tags that promises a mean recall a record (conformal risk control)."""
+
+    name: Literal["conformal_recall"]
+    recall: float
+    """Share of a record's tags that are accepted, in expectation, on records like those of validation."""
+
+    def __post_init__(self) -> None:
+        _require(0 < self.recall < 1, "thresholds.recall", "above 0 and below 1", self.recall)
+
+
 ThresholdsConfig = (
     ShrunkThresholdsConfig
     | GlobalThresholdConfig
     | PerTagThresholdsConfig
     | PlugInThresholdsConfig
     | FixedThresholdConfig
+    | ConformalRecallThresholdsConfig
 )
 
 
