@@ -72,6 +72,7 @@ function sayTags() {
 function startAnother() {
   for (const name of state.features) byId(`feature-${name}`).value = "";
   byId("comment").value = "";
+  state.id = null;
   state.decisions.clear();
   state.explained = null;
   textChanged();
@@ -87,6 +88,14 @@ function field(name) {
   return [element("label", { for: id }, [words.charAt(0).toUpperCase() + words.slice(1)]), input];
 }
 
+/** What the page's address names, `/?id=7&title=…&description=…`: the record that is asked about, and its texts. */
+function takeAddress() {
+  const named = new URLSearchParams(location.search);
+  state.id = named.get("id") || null;
+  for (const name of state.features) byId(`feature-${name}`).value = named.get(name) ?? "";
+  if (hasText()) textChanged();
+}
+
 async function start() {
   try {
     const labels = await call("/v1/labels");
@@ -98,6 +107,7 @@ async function start() {
     byId("record").replaceChildren(...state.features.flatMap(field));
     byId("answer").hidden = !state.annotations;
     showState("idle", "");
+    takeAddress();
   } catch (error) {
     showTrouble(error, start);
   }

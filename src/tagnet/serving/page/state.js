@@ -19,6 +19,8 @@ export const state = {
   explained: /** @type {string | null} */ (null),
   explanations: /** @type {Map<string, Word[]>} */ (new Map()),
   annotations: false,
+  /** The record's, where the page's address names one. */
+  id: /** @type {string | null} */ (null),
   /** Whether the suggestions are of the text as it stands. */
   fresh: false,
   sending: false,
