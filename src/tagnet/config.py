@@ -562,9 +562,8 @@ class TrainerConfig:
     num_nodes: int | None
     """Machines, under torchrun or Slurm; null: as many as they have started processes on."""
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
-    """Numeric precision of training; auto: bf16-mixed on a GPU that has it, or in a single process
-    on a processor that has it, else 32-true. What a finished
-    network says is always computed in float32."""
+    """Numeric precision of training; auto: bf16-mixed on a GPU that has it, or in a single process on a processor that
+    has it, else 32-true. What a finished network says is always computed in float32."""
     compile: bool
     """Whether the encoder runs through torch.compile."""
     gradient_checkpointing: bool

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tagnet.atomic import write_text
+from tagnet.atomic import one_at_a_time, write_text
 from tagnet.errors import LabelingError
 from tagnet.labeling.answers import Answer, answer_from_plain, answer_to_plain
 from tagnet.labeling.tasks import Slip, read_slip, write_slip
@@ -78,12 +78,19 @@ def read_log(path: Path) -> AnswerLog:
 def extend_log(path: Path, new: Iterable[tuple[Answer, Origin]]) -> int:
     """Write those of some answers that the log does not hold yet behind those that it holds; how many there were.
 
+    Of several processes that do so at a time one waits for the other.
+
     Raises:
         LabelingError: what is there is no log.
         RunDirectoryError: the files cannot be written; what was there stays.
     """
-    log = read_log(path) if path.is_file() and path.stat().st_size else AnswerLog((), (), {})
-    fresh = _fresh(log, list(new))
+    with one_at_a_time(path):
+        return _extend(path, list(new))
+
+
+def _extend(path: Path, new: Sequence[tuple[Answer, Origin]]) -> int:
+    log = _read_or_none(path)
+    fresh = _fresh(log, new)
     # The provenance first: an answer whose provenance was lost on the way would be taken on trust.
     if fresh:
         origins = {**log.origins, **{answer.key: origin for answer, origin in fresh}}
@@ -92,6 +99,15 @@ def extend_log(path: Path, new: Iterable[tuple[Answer, Origin]]) -> int:
         lines = [*log.lines, *(json.dumps(answer_to_plain(answer), ensure_ascii=True) for answer, _ in fresh)]
         write_text(path, "".join(line + "\n" for line in lines))
     return len(fresh)
+
+
+def count_new(path: Path, new: Iterable[tuple[Answer, Origin]]) -> int:
+    """How many of some answers `extend_log` would write; raises as `read_log`, but for a log that is not there."""
+    return len(_fresh(_read_or_none(path), list(new)))
+
+
+def _read_or_none(path: Path) -> AnswerLog:
+    return read_log(path) if path.is_file() and path.stat().st_size else AnswerLog((), (), {})
 
 
 def _fresh(log: AnswerLog, new: Sequence[tuple[Answer, Origin]]) -> list[tuple[Answer, Origin]]:

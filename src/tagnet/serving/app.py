@@ -20,11 +20,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from tagnet.serving.annotations import AnnotationFile, annotation_row
+from tagnet.serving.annotations import annotation_row
+from tagnet.serving.append_only import AppendOnlyFile
 from tagnet.serving.batching import Batcher, Watch
 from tagnet.serving.engine import Engine
 from tagnet.serving.explain import parts_of, questions, weights
 from tagnet.serving.guard import Guard, failed
+from tagnet.serving.label_studio_events import EventFile
+from tagnet.serving.label_studio_routes import add_label_studio
+from tagnet.serving.labelled_batches import LabelledBatches
 from tagnet.serving.limits import Limits
 from tagnet.serving.metrics import CONTENT_TYPE, Metrics
 from tagnet.serving.openapi import body, errors, with_requests
@@ -52,6 +56,18 @@ WATCH_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
+class LabelStudio:
+    """How a server serves Label Studio."""
+
+    events: Path | None = None
+    """The file that annotations are noted in; None: they are not."""
+    command: tuple[str, ...] | None = None
+    """Started for each batch of finished tasks; None: nothing is."""
+    batch: int = 1
+    """Tasks of a batch."""
+
+
+@dataclass(frozen=True)
 class Settings:
     """How a server is set up."""
 
@@ -65,6 +81,8 @@ class Settings:
     """The file that authors' answers are appended to; None: they are not stored."""
     token: str | None = None
     """What clients have to send; None: nothing."""
+    label_studio: LabelStudio | None = None
+    """How it serves Label Studio as an ML backend; None: it does not."""
 
 
 class _Documented(FastAPI):
@@ -97,9 +115,10 @@ def build_app(settings: Settings) -> Guard:
     metrics = Metrics()
     served = Served(settings.folder, settings.load, metrics)
     batcher = Batcher(settings.limits, settings.batch_size, Watch(metrics.batch))
-    stored = None if settings.annotations is None else AnnotationFile(settings.annotations)
+    stored = None if settings.annotations is None else AppendOnlyFile(settings.annotations, "--annotations")
     if stored is not None:
         stored.open()
+    batches = _batches(settings.label_studio)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -121,6 +140,8 @@ def build_app(settings: Settings) -> Guard:
             await asyncio.to_thread(batcher.stop)
             if stored is not None:
                 stored.close()
+            if batches is not None:
+                batches.close()
 
     app = _Documented(
         served,
@@ -142,11 +163,22 @@ def build_app(settings: Settings) -> Guard:
         _add_annotations(app, served, stored, metrics, settings)
     if settings.token is not None:
         _add_reload(app, served)
+    if settings.label_studio is not None:
+        add_label_studio(app, served, batcher, settings.limits, batches)
     _add_page(app)
-    guard = Guard(app, metrics, settings.token)
-    _add_state(app, guard, metrics, batcher)
+    guard = Guard(app, metrics, settings.token, basic=settings.label_studio is not None)
+    _add_state(app, guard, metrics, batcher, b"UP" if settings.label_studio is not None else b"ok")
     guard.routes = frozenset(route.path for route in app.routes if hasattr(route, "path"))
     return guard
+
+
+def _batches(settings: LabelStudio | None) -> LabelledBatches | None:
+    """The file of events, open, and what is started for it."""
+    if settings is None or settings.events is None:
+        return None
+    batches = LabelledBatches(EventFile(settings.events), settings.command, settings.batch)
+    batches.open()
+    return batches
 
 
 def _version() -> str:
@@ -248,7 +280,7 @@ def _add_labels(app: FastAPI, served: Served, annotations: bool) -> None:
 
 
 def _add_annotations(
-    app: FastAPI, served: Served, stored: AnnotationFile, metrics: Metrics, settings: Settings
+    app: FastAPI, served: Served, stored: AppendOnlyFile, metrics: Metrics, settings: Settings
 ) -> None:
     bodies = Bodies(settings.limits)
     engine = served.engine
@@ -292,11 +324,11 @@ def _add_reload(app: FastAPI, served: Served) -> None:
         return json_response(json.dumps({"model_version": served.engine.version, "changed": changed}).encode())
 
 
-def _add_state(app: FastAPI, guard: Guard, metrics: Metrics, batcher: Batcher) -> None:
+def _add_state(app: FastAPI, guard: Guard, metrics: Metrics, batcher: Batcher, alive: bytes) -> None:
     @app.get("/health", response_model=StateAnswer)
     async def health() -> Response:
         """Whether the process is alive."""
-        return json_response(b'{"status": "ok"}')
+        return json_response(b'{"status": "%s"}' % alive)
 
     @app.get("/ready", response_model=StateAnswer, responses={503: {"model": ErrorAnswer, "description": "Stopping."}})
     async def ready() -> Response:

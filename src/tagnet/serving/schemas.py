@@ -57,6 +57,32 @@ class AnnotationRequest(_Request):
     annotator: Annotated[str, Field(max_length=200)] | None = None
 
 
+class _LabelStudioRequest(BaseModel):
+    """Label Studio sends more with every version: what is not needed is passed over."""
+
+    model_config = ConfigDict(extra="ignore", strict=True, allow_inf_nan=False)
+
+
+class SetupRequest(_LabelStudioRequest):
+    """A project has taken this server as its ML backend. The token that it sends is not wanted, and not kept."""
+
+
+class PredictRequest(_LabelStudioRequest):
+    """Tasks to predict for, and the project's labeling config."""
+
+    tasks: list[dict[str, Any]]
+    label_config: str
+
+
+class WebhookRequest(_LabelStudioRequest):
+    """Something has happened in a project."""
+
+    action: str
+    annotation: dict[str, Any] | list[dict[str, Any]] | None = None
+    annotations: list[dict[str, Any]] | None = None
+    task: dict[str, Any] | list[dict[str, Any]] | None = None
+
+
 class Tag(BaseModel):
     """What the model says of one tag."""
 

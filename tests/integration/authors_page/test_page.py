@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -78,6 +79,40 @@ def test_an_author_types_looks_corrects_and_sends(page: Any, url: str, stored: P
     assert row["id"]
     assert row["at"]
     assert row["model_version"]
+
+
+def test_the_address_names_a_record_and_the_answer_is_imported_for_it(
+    page: Any, url: str, stored: Path, tagnet: Any, tmp_path: Path
+) -> None:
+    records = [{"id": 7, "title": "Seven & co", "description": TEXT, "tags": []}]
+    (tmp_path / "records.json").write_text(json.dumps(records))
+    page.goto(f"{url}?{urlencode({key: records[0][key] for key in ('id', 'title', 'description')})}")
+    expect(page.locator("#send")).to_be_enabled()
+    slide(page, 3)
+    removed, *kept = chosen(page)
+    page.click(f"[aria-label='Remove {removed}']")
+    page.click("#send")
+    expect(page.locator("#sent")).to_have_text("Sent. Thank you.")
+    line = stored.read_text().splitlines()[-1]
+    assert json.loads(line)["project_id"] == "7"
+    assert len(json.loads(line)["shown"]) >= len(kept) + 1
+
+    # The next text is another record's, or nobody's.
+    page.click("#again")
+    page.fill(TITLE, "Another")
+    expect(page.locator("#send")).to_be_enabled()
+    page.click("#send")
+    expect(page.locator("#sent")).to_have_text("Sent. Thank you.")
+    assert json.loads(stored.read_text().splitlines()[-1])["project_id"] is None
+
+    (tmp_path / "page.jsonl").write_text(line + "\n")
+    log, new = str(tmp_path / "answers.jsonl"), str(tmp_path / "new.json")
+    code, _, err = tagnet("label", "import", "--tool", "tagnet", str(tmp_path / "page.jsonl"), "--output", log)
+    assert code == 0, err
+    words = ("--records", str(tmp_path / "records.json"), "--answers", log, "--output", new)
+    code, _, err = tagnet("label", "merge", *words)
+    assert code == 0, err
+    assert json.loads((tmp_path / "new.json").read_text()) == [{**records[0], "tags": kept}]
 
 
 def test_the_same_with_the_keyboard_alone(page: Any, url: str, stored: Path) -> None:

@@ -199,7 +199,7 @@ def test_a_full_disk_is_said(start: Start, tmp_path: Path, monkeypatch: pytest.M
 
     path = tmp_path / "a.jsonl"
     asker = start(annotations=path)
-    monkeypatch.setattr("tagnet.serving.annotations.os.fsync", full)
+    monkeypatch.setattr("tagnet.serving.append_only.os.fsync", full)
     assert asker("POST", "/v1/annotations", annotation()).error == (503, "not_stored")
     assert path.read_text() == ""
 

@@ -30,7 +30,8 @@ class Reply:
     place: str
     """Where in the file it stands, for messages and review."""
     slip: object
-    """What stands where the slip should be; None where nothing does; a `Slip` where a tool of our own needs none."""
+    """What stands where the slip should be; None where nothing does. A `Slip`, or why there is none, where a tool of
+    our own sends none out."""
     chosen: tuple[str, ...] | None
     """The tags that are ticked now; None where the annotator skipped."""
     text: str | None = None
@@ -39,7 +40,7 @@ class Reply:
     at: str | None = None
     comment: str | None = None
     unclear: str | None = None
-    """Why nobody can say which tags are meant, or None."""
+    """Why nobody can say which tags are meant, or of which record; or None."""
     found: Mapping[str, Any] = field(default_factory=dict)
     """The tool's own words, for the review."""
 
@@ -53,6 +54,8 @@ class Replies:
     """The tags that could be chosen, where the tool's file says so."""
     waiting: tuple[object, ...]
     """The slips of tasks that nobody has answered yet."""
+    surely_ours: bool = False
+    """Whether the file can be none but ours, even where not one of its slips is."""
 
 
 class Codec(Protocol):

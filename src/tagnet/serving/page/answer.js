@@ -26,7 +26,8 @@ function annotation() {
   }));
   const comment = byId("comment").value.trim();
   const annotator = byId("annotator").value.trim();
-  return { record: record(), shown, kept, added, removed, ...(comment && { comment }), ...(annotator && { annotator }) };
+  const asked = state.id === null ? record() : { id: state.id, ...record() };
+  return { record: asked, shown, kept, added, removed, ...(comment && { comment }), ...(annotator && { annotator }) };
 }
 
 /** Whether the server has refused it: then the model may have changed, and the tags are to be asked for anew. */

@@ -86,16 +86,26 @@ function sayTags() {
 function startAnother() {
   for (const name of state.features) byId(`feature-${name}`).value = "";
   byId("comment").value = "";
+  state.id = null;
   state.decisions.clear();
   state.explained = null;
   textChanged();
   byId(`feature-${state.features[0]}`).focus();
 }
 
+/** What the page's address names, `/?id=7&title=…&description=…`: the record that is asked about, and its texts. */
+function takeAddress() {
+  const named = new URLSearchParams(location.search);
+  state.id = named.get("id") || null;
+  for (const name of state.features) byId(`feature-${name}`).value = named.get(name) ?? "";
+  if (hasText()) textChanged();
+}
+
 async function start() {
   try {
     await takeModel();
     showState("idle", "");
+    takeAddress();
   } catch (error) {
     showTrouble(error, start);
   }

@@ -21,6 +21,8 @@ export const state = {
   /** Of the model that `tags` and `features` are of. */
   version: "",
   annotations: false,
+  /** The record's, where the page's address names one. */
+  id: /** @type {string | null} */ (null),
   /** Whether the suggestions are of the text as it stands. */
   fresh: false,
   sending: false,

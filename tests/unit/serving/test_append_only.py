@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tagnet.errors import RunDirectoryError
-from tagnet.serving.annotations import AnnotationFile
+from tagnet.serving.append_only import AppendOnlyFile
 
 
 @pytest.fixture
@@ -18,8 +18,8 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "new" / "answers.jsonl"
 
 
-def opened(path: Path) -> AnnotationFile:
-    file = AnnotationFile(path)
+def opened(path: Path) -> AppendOnlyFile:
+    file = AppendOnlyFile(path, "--annotations")
     file.open()
     return file
 
@@ -87,7 +87,7 @@ def test_half_a_line_is_taken_back(path: Path, monkeypatch: pytest.MonkeyPatch) 
     file.append({"n": 1})
     before = path.read_bytes()
     real = os.write
-    monkeypatch.setattr("tagnet.serving.annotations.os.write", lambda handle, content: real(handle, content[:7]))
+    monkeypatch.setattr("tagnet.serving.append_only.os.write", lambda handle, content: real(handle, content[:7]))
     with pytest.raises(OSError, match="No space left"):
         file.append({"n": 2})
     file.close()
