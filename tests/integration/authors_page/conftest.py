@@ -14,10 +14,8 @@ from typing import Any
 import pytest
 
 from benchmarks.serving.process import running
-from tagnet.bundle import load_network, read_bundle
-from tagnet.export.onnx import write_onnx
+from tagnet.prediction.onnx_folder import describe_onnx_folder, read_onnx_folder
 from tagnet.records.taxonomy import load_taxonomy
-from tagnet.training.fit import Run
 
 PATIENCE_MS = 60_000
 """For machines that are busy with something else; a page that works needs none of it."""
@@ -43,13 +41,13 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def exported(small_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exported(exports: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An export with the embedded taxonomy, for aliases to search."""
-    folder = tmp_path_factory.mktemp("exported")
-    bundle = read_bundle(small_run.dir / "bundle")
+    folder = tmp_path_factory.mktemp("exported") / "model"
+    shutil.copytree(exports / "one", folder)
     with as_file(files("tagnet.corpus") / "tags.json") as path:
-        bundle = replace(bundle, taxonomy=load_taxonomy(path))
-    write_onnx(bundle, load_network(bundle), folder)
+        described = replace(read_onnx_folder(folder), taxonomy=load_taxonomy(path))
+    describe_onnx_folder(described)
     return folder
 
 
