@@ -136,10 +136,11 @@ def build_app(settings: Settings) -> Guard:
         redirect_slashes=False,
     )
     _handle_errors(app)
-    _add_tags(app, served, batcher, settings)
+    bodies = Bodies(settings.limits)
+    _add_tags(app, served, batcher, bodies, settings)
     _add_labels(app, served, stored is not None)
     if stored is not None:
-        _add_annotations(app, served, stored, metrics, settings)
+        _add_annotations(app, served, stored, metrics, bodies, settings)
     if settings.token is not None:
         _add_reload(app, served)
     _add_page(app)
@@ -178,9 +179,8 @@ def _handle_errors(app: FastAPI) -> None:
         return Refusal(error.status_code, code, f"{message}; /openapi.json names all").response(error.headers)
 
 
-def _add_tags(app: FastAPI, served: Served, batcher: Batcher, settings: Settings) -> None:
+def _add_tags(app: FastAPI, served: Served, batcher: Batcher, bodies: Bodies, settings: Settings) -> None:
     limits = settings.limits
-    bodies = Bodies(limits)
     example = {name: f"the {name} of a project" for name in served.engine.features}
     refusals = errors(401, 408, 413, 415, 422, 429, 500, 503)
 
@@ -204,7 +204,9 @@ def _add_tags(app: FastAPI, served: Served, batcher: Batcher, settings: Settings
         records = [
             engine.fields(record, limits.characters, f"records.{place}") for place, record in enumerate(asked.records)
         ]
-        return json_response(engine.render(await batcher.probabilities(engine, records), asked.top))
+        top = asked.top
+        del asked  # what else stands in a record may be twenty times as large as its JSON, and records may wait long
+        return json_response(engine.render(await batcher.probabilities(engine, records), top))
 
     @app.post(
         "/v1/explain",
@@ -220,11 +222,13 @@ def _add_tags(app: FastAPI, served: Served, batcher: Batcher, settings: Settings
             raise Refusal(
                 413, "too_many_tags", f"found {len(asked.tags)} tags; ask for at most {limits.explained_tags} at a time"
             )
-        engine.check_tags(asked.tags, "tags")
-        fields = engine.fields(asked.record, limits.characters)
+        tags = asked.tags
+        engine.check_tags(tags, "tags")
+        fields = engine.fields(asked.record, min(limits.characters, limits.explained_characters))
+        del asked  # as in `tags`
         parts = parts_of(fields, limits.explained_words)
         probs_WK = await batcher.probabilities(engine, questions(fields, parts))
-        columns = [engine.column_of[tag] for tag in asked.tags]
+        columns = [engine.column_of[tag] for tag in tags]
         fall = weights(probs_WK, columns).tolist()
         found = [
             {
@@ -235,7 +239,7 @@ def _add_tags(app: FastAPI, served: Served, batcher: Batcher, settings: Settings
                     for p, row in zip(parts, fall, strict=True)
                 ],
             }
-            for place, (tag, column) in enumerate(zip(asked.tags, columns, strict=True))
+            for place, (tag, column) in enumerate(zip(tags, columns, strict=True))
         ]
         return json_response(json.dumps({"model_version": engine.version, "tags": found}).encode())
 
@@ -248,9 +252,8 @@ def _add_labels(app: FastAPI, served: Served, annotations: bool) -> None:
 
 
 def _add_annotations(
-    app: FastAPI, served: Served, stored: AnnotationFile, metrics: Metrics, settings: Settings
+    app: FastAPI, served: Served, stored: AnnotationFile, metrics: Metrics, bodies: Bodies, settings: Settings
 ) -> None:
-    bodies = Bodies(settings.limits)
     engine = served.engine
     tag = engine.tags[0]
     example = {

@@ -23,6 +23,8 @@ class Limits:
     """Characters of all of them."""
     explained_tags: int = 5
     """Tags of one question for the words that carried them."""
+    explained_characters: int = 20_000
+    """Of the text whose words are asked for: it is read again without each part."""
     explained_words: int = 96
     """Parts into which a text is cut for it; a longer one is cut into groups of words."""
     connections: int = 512

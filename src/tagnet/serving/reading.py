@@ -38,16 +38,17 @@ class Bodies:
 
     async def _read(self, request: Request) -> bytes:
         limits = self._limits
+        most = min(limits.body_bytes, limits.bodies_bytes)
         chunks: list[bytes] = []
         size = 0
         try:
             async with asyncio.timeout(limits.body_seconds):
                 async for chunk in request.stream():
                     size += len(chunk)
-                    if size > limits.body_bytes:
+                    if size > most:
                         self._held -= sum(map(len, chunks))
                         chunks.clear()
-                        if size > _READ_PAST * limits.body_bytes:
+                        if size > _READ_PAST * most:
                             break
                         continue
                     if self._held + len(chunk) > limits.bodies_bytes:
@@ -62,11 +63,11 @@ class Bodies:
             ) from error
         finally:
             self._held -= sum(map(len, chunks))
-        if size > limits.body_bytes:
+        if size > most:
             raise Refusal(
                 413,
                 "body_too_large",
-                f"the body is larger than {limits.body_bytes} bytes; send fewer or shorter records in one request",
+                f"the body is larger than {most} bytes; send fewer or shorter records in one request",
             )
         return b"".join(chunks)
 
