@@ -25,6 +25,7 @@ from tagnet.serving.batching import Batcher, Watch
 from tagnet.serving.engine import Engine
 from tagnet.serving.explain import parts_of, questions, weights
 from tagnet.serving.guard import Guard, failed
+from tagnet.serving.leaving import unless_gone
 from tagnet.serving.limits import Limits
 from tagnet.serving.metrics import CONTENT_TYPE, Metrics
 from tagnet.serving.openapi import body, errors, with_requests
@@ -206,7 +207,8 @@ def _add_tags(app: FastAPI, served: Served, batcher: Batcher, bodies: Bodies, se
         ]
         top = asked.top
         del asked  # what else stands in a record may be twenty times as large as its JSON, and records may wait long
-        return json_response(engine.render(await batcher.probabilities(engine, records), top))
+        probs_NK = await unless_gone(request, batcher.probabilities(engine, records))
+        return json_response(engine.render(probs_NK, top))
 
     @app.post(
         "/v1/explain",
@@ -227,7 +229,7 @@ def _add_tags(app: FastAPI, served: Served, batcher: Batcher, bodies: Bodies, se
         fields = engine.fields(asked.record, min(limits.characters, limits.explained_characters))
         del asked  # as in `tags`
         parts = parts_of(fields, limits.explained_words)
-        probs_WK = await batcher.probabilities(engine, questions(fields, parts))
+        probs_WK = await unless_gone(request, batcher.probabilities(engine, questions(fields, parts)))
         columns = [engine.column_of[tag] for tag in tags]
         fall = weights(probs_WK, columns).tolist()
         found = [

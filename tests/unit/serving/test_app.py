@@ -309,6 +309,32 @@ def test_an_answer_that_takes_too_long(start: Start, model: Any) -> None:
     assert asker("POST", "/v1/tags", {"records": [text(3)]}).status == 200
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("/v1/tags", {"records": [text(3)] * 50}), ("/v1/explain", {"record": {"title": "a b c"}, "tags": ["long"]})],
+)
+def test_what_a_client_that_goes_away_has_asked_is_not_computed(
+    start: Start, model: Any, path: str, body: dict[str, Any]
+) -> None:
+    free = threading.Event()
+    model.hold = lambda: free.wait(5)
+    asker = start()
+
+    async def ask() -> Any:
+        first = asyncio.ensure_future(asker.ask("POST", "/v1/tags", {"records": [text(3)]}))
+        await asyncio.sleep(0.1)
+        gone = await asyncio.wait_for(
+            asker.ask("POST", path, pieces=[json.dumps(body).encode(), b"<last>", b"<gone>"]), 2
+        )
+        free.set()
+        return gone, await first
+
+    gone, first = asker.runner.run(ask())
+    assert (gone.status, first.status) == (499, 200)
+    assert asker("POST", "/v1/tags", {"records": [text(4)]}).status == 200
+    assert sum(model.batches) == 2
+
+
 def test_the_document(start: Start, tmp_path: Path) -> None:
     asker = start(annotations=tmp_path / "a.jsonl", token="secret")
     document = asker("GET", "/openapi.json", authorization="Bearer secret").json
