@@ -125,9 +125,30 @@ class BoundedProtocol(HttpToolsProtocol):
 
 
 def sweep(connections: set[Any]) -> int:
-    """End the connections that are late; how many."""
+    """End the connections that are late, and those that have most to take where all together have too much; how many."""
     now = time.monotonic()
-    late = [each for each in list(connections) if isinstance(each, BoundedProtocol) and each.is_late(now)]
-    for each in late:
+    ours = _bounded(connections)
+    ended = [each for each in ours if each.is_late(now)]
+    waiting = sorted(set(ours).difference(ended), key=_unread_of, reverse=True)
+    too_much = sum(map(_unread_of, waiting)) - (ours[0].limits.unread_bytes if ours else 0)
+    for each in waiting:
+        if too_much <= 0:
+            break
+        too_much -= _unread_of(each)
+        ended.append(each)
+    for each in ended:
         each.transport.abort()
-    return len(late)
+    return len(ended)
+
+
+def unread_bytes(connections: set[Any]) -> int:
+    """Bytes of answers that clients have not taken yet."""
+    return sum(map(_unread_of, _bounded(connections)))
+
+
+def _bounded(connections: set[Any]) -> list[BoundedProtocol]:
+    return [each for each in list(connections) if isinstance(each, BoundedProtocol)]
+
+
+def _unread_of(connection: BoundedProtocol) -> int:
+    return connection.transport.get_write_buffer_size()

@@ -39,6 +39,8 @@ class Limits:
     """Within which a request is answered, once its body is there."""
     taken_seconds: float = 20.0
     """Within which a client takes some of what waits to be sent to it."""
+    unread_bytes: int = 256 << 20
+    """Of all answers that clients have not taken yet; beyond it, connections with the most are ended."""
     idle_seconds: int = 30
     """After which a connection that asks nothing is closed."""
     stop_seconds: float = 30.0

@@ -60,7 +60,7 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 @pytest.fixture
 def connect(loop: asyncio.AbstractEventLoop) -> Any:
     state = ServerState()
-    limits = Limits(connections=2, header_seconds=5, taken_seconds=7, header_bytes=100)
+    limits = Limits(connections=2, header_seconds=5, taken_seconds=7, header_bytes=100, unread_bytes=1000)
     kind = type("Protocol", (BoundedProtocol,), {"limits": limits})
 
     def make() -> Any:
@@ -96,6 +96,13 @@ def test_a_sweep_ends_the_late_ones_alone(connect: Any) -> None:
     late._headers_since -= 60
     assert sweep(late.connections) == 1
     assert (late.transport.ended, other.transport.ended) == ("aborted", "")
+
+
+def test_where_all_have_too_much_to_take_the_largest_go(connect: Any) -> None:
+    few, many = connect(), connect()
+    few.transport.unread, many.transport.unread = 400, 601
+    assert sweep(few.connections) == 1
+    assert (few.transport.ended, many.transport.ended) == ("", "aborted")
 
 
 def test_one_connection_too_many(connect: Any) -> None:
