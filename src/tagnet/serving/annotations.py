@@ -5,7 +5,7 @@ One JSON object a line:
     id              of the annotation
     at              when it came, in UTC
     project_id      the record's id; null for a text that has none
-    model_version   of the model whose suggestions were shown
+    model_version   of the model whose suggestions were shown: what the request says, else that of the model served
     annotator, comment
     record          the text fields
     shown           what was shown: tag, probability, source (model, author or rule)
@@ -33,7 +33,6 @@ from tagnet.serving.refusal import Refusal
 from tagnet.serving.schemas import AnnotationRequest
 
 _LOG = logging.getLogger("tagnet.serving")
-_LOOKED_AT = 1 << 22
 
 
 class AnnotationFile:
@@ -60,6 +59,7 @@ class AnnotationFile:
                     f"--annotations {self.path}: another server writes to it; give each server a file of its own"
                 ) from error
             self._mend()
+            _sync_folder(self.path.parent)
         except (OSError, RunDirectoryError) as error:
             self.close()
             if isinstance(error, RunDirectoryError):
@@ -97,7 +97,10 @@ class AnnotationFile:
     def _mend(self) -> None:
         """End the last line, or take it away where it is torn: nobody was told that it was stored."""
         size = os.fstat(self._handle).st_size
-        tail = os.pread(self._handle, _LOOKED_AT, max(0, size - _LOOKED_AT))
+        looked_at, tail = 1 << 16, b""
+        while b"\n" not in tail and len(tail) < size:
+            looked_at *= 4
+            tail = os.pread(self._handle, looked_at, max(0, size - looked_at))
         last = tail[tail.rfind(b"\n") + 1 :]
         if not last:
             return
@@ -111,6 +114,15 @@ class AnnotationFile:
         else:
             os.write(self._handle, b"\n")
         os.fsync(self._handle)
+
+
+def _sync_folder(folder: Path) -> None:
+    """A new file is on disk only when its folder is."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def annotation_row(asked: AnnotationRequest, engine: Engine, most_characters: int) -> dict[str, Any]:
@@ -136,7 +148,7 @@ def annotation_row(asked: AnnotationRequest, engine: Engine, most_characters: in
     engine.check_tags([each.tag for each in asked.shown], "shown")
     return {
         "project_id": identity,
-        "model_version": engine.version,
+        "model_version": asked.model_version or engine.version,
         "annotator": asked.annotator,
         "record": fields,
         "shown": [each.model_dump() for each in asked.shown],

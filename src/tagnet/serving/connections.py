@@ -125,7 +125,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
 
 def sweep(connections: set[Any]) -> int:
-    """End the connections that are late, and those that have most to take where all together have too much; how many."""
+    """End the connections that are late, and those with most to take where all have too much; how many."""
     now = time.monotonic()
     ours = _bounded(connections)
     ended = [each for each in ours if each.is_late(now)]

@@ -54,6 +54,10 @@ class AnnotationRequest(_Request):
     kept: Annotated[list[TagName], Field(max_length=10_000)]
     added: Annotated[list[TagName], Field(max_length=10_000)]
     removed: Annotated[list[TagName], Field(max_length=10_000)]
+    model_version: (
+        Annotated[str, Field(min_length=1, max_length=200, description="Of the answer that the tags were shown from.")]
+        | None
+    ) = None
     comment: Annotated[str, Field(max_length=4000)] | None = None
     annotator: Annotated[str, Field(max_length=200)] | None = None
 

@@ -215,6 +215,13 @@ def test_an_annotation_is_stored(start: Start, tmp_path: Path) -> None:
     }
 
 
+def test_an_annotation_names_the_model_whose_tags_were_shown(start: Start, tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    asker = start(annotations=path)
+    assert asker("POST", "/v1/annotations", annotation(model_version="v0")).status == 201
+    assert json.loads(path.read_text())["model_version"] == "v0"
+
+
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
