@@ -139,8 +139,8 @@ class _Part:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        # Other records make other lines, and a full disk needs the room. All else, be it a signal, a package that is not
-        # installed or a node that went away, may not meet the next run, which goes on.
+        # Other records make other lines, and a full disk needs the room. All else, be it a signal, a package that is
+        # not installed or a node that went away, may not meet the next run, which goes on.
         if isinstance(error, RecordError | RunDirectoryError) or (isinstance(error, Exception) and not self.done):
             self._discard()
         self._stream.close()

@@ -22,7 +22,7 @@ class Bodies:
     """Reads bodies, and knows how much of them is held at one time."""
 
     def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+        self.limits = limits
         self._held = 0
 
     async def read(self, request: Request, model: type[RequestT]) -> RequestT:
@@ -37,7 +37,7 @@ class Bodies:
         return parse(await self._read(request), model)
 
     async def _read(self, request: Request) -> bytes:
-        limits = self._limits
+        limits = self.limits
         most = min(limits.body_bytes, limits.bodies_bytes)
         chunks: list[bytes] = []
         size = 0
