@@ -1,4 +1,7 @@
-"""What the study tries: a name, and how its run differs from the recipe of protocol B."""
+"""What the study tries: a name, and how its run differs from the recipe of protocol B.
+
+A word without = names a way of averaging weights, see `averaging`.
+"""
 
 from __future__ import annotations
 
@@ -37,6 +40,8 @@ ARMS: Mapping[str, tuple[str, ...]] = {
     "layer decay: 0.8": ("optim.layer_decay=0.8",),
     "epochs: 4": ("trainer.max_epochs=4",),
     "epochs: 12": ("trainer.max_epochs=12",),
+    "weights: moving average": ("ema",),
+    "weights: mean of the last half": ("swa",),
     "precision: 32-true": ("trainer.precision=32-true",),
     # Features
     "features: title alone": ("data.features=[title]",),

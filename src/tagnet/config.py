@@ -523,12 +523,25 @@ class FixedThresholdConfig:
         _require(0 < self.threshold < 1, "thresholds.threshold", "above 0 and below 1", self.threshold)
 
 
+@dataclass(frozen=True)
+class ConformalRecallThresholdsConfig:
+    """The highest threshold for all tags that promises a mean recall a record (conformal risk control)."""
+
+    name: Literal["conformal_recall"]
+    recall: float
+    """Share of a record's tags that are accepted, in expectation, on records like those of validation."""
+
+    def __post_init__(self) -> None:
+        _require(0 < self.recall < 1, "thresholds.recall", "above 0 and below 1", self.recall)
+
+
 ThresholdsConfig = (
     ShrunkThresholdsConfig
     | GlobalThresholdConfig
     | PerTagThresholdsConfig
     | PlugInThresholdsConfig
     | FixedThresholdConfig
+    | ConformalRecallThresholdsConfig
 )
 
 
@@ -549,9 +562,8 @@ class TrainerConfig:
     num_nodes: int | None
     """Machines, under torchrun or Slurm; null: as many as they have started processes on."""
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
-    """Numeric precision of training; auto: bf16-mixed on a GPU that has it, or in a single process
-    on a processor that has it, else 32-true. What a finished
-    network says is always computed in float32."""
+    """Numeric precision of training; auto: bf16-mixed on a GPU that has it, or in a single process on a processor that
+    has it, else 32-true. What a finished network says is always computed in float32."""
     compile: bool
     """Whether the encoder runs through torch.compile."""
     gradient_checkpointing: bool

@@ -16,6 +16,7 @@ from tagnet.calibration.fit import fit_decision_rule
 from tagnet.calibration.rule import DecisionRule
 from tagnet.config import (
     CalibratorConfig,
+    ConformalRecallThresholdsConfig,
     FixedThresholdConfig,
     GlobalThresholdConfig,
     NoCalibratorConfig,
@@ -41,6 +42,7 @@ THRESHOLDS: list[ThresholdsConfig] = [
     PerTagThresholdsConfig("per_tag"),
     PlugInThresholdsConfig("plug_in"),
     FixedThresholdConfig("fixed", 0.4),
+    ConformalRecallThresholdsConfig("conformal_recall", 0.8),
 ]
 every_calibrator = pytest.mark.parametrize("calibrator", CALIBRATORS, ids=lambda config: config.name)
 every_rule = pytest.mark.parametrize("thresholds", THRESHOLDS, ids=lambda config: config.name)
@@ -135,12 +137,13 @@ def test_nothing_known_leaves_the_model_as_it_is(calibrator: CalibratorConfig, t
 
 @every_calibrator
 @every_rule
-def test_a_tag_without_positives_gets_the_global_threshold(
+def test_a_tag_without_positives_gets_a_threshold_that_all_tags_have(
     calibrator: CalibratorConfig, thresholds: ThresholdsConfig
 ) -> None:
     z, y, _ = batch(4)
     y[:, 2] = False
-    expected = thresholds if thresholds.name == "fixed" else GlobalThresholdConfig("global")
+    alike_for_all_tags = thresholds.name in ("fixed", "conformal_recall")
+    expected = thresholds if alike_for_all_tags else GlobalThresholdConfig("global")
     rule = fit(calibrator, thresholds, z, y)
     assert rule.thresholds_K[2] == fit(calibrator, expected, z, y).thresholds_K[2]
     assert not rule.accept(rule.probabilities(z))[:, 2].all()

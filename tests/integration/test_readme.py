@@ -10,8 +10,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from benchmarks.serving.process import running
 from tagnet.cli.crossval import split_arguments
 from tagnet.cli.sweep_request import read_request
 
@@ -77,6 +79,11 @@ def test_every_command_runs(
         if words[1] == "crossval":
             read_request(split_arguments(words[2:])[0])  # tests/integration/test_crossval_and_compare.py runs one
             continue
+        if words[1] == "serve":
+            with running(folder / words[2], folder / "log.txt", *words[3:]) as server:
+                assert httpx.get(f"http://127.0.0.1:{server.port}/ready").status_code == 200
+            ran.append("serve")
+            continue
         if any(word.startswith(("runs/sweep", "experiment=runs/sweep")) for word in words):
             continue  # what a sweep has left
         small = SMALL if words[1] in ("train", "inspect") and "--help" not in words else ()
@@ -92,7 +99,7 @@ def test_every_command_runs(
         # Two runs of one epoch may well lose a tag.
         assert code == 0 or (code == 1 and "--gate" in words), (words, err)
         ran.append(words[0])
-    assert {"train", "inspect", "predict", "evaluate", "export", "label"} <= set(ran)
+    assert {"train", "inspect", "predict", "evaluate", "export", "serve", "label"} <= set(ran)
     assert len(json.loads((folder / "projects-2.json").read_text())) == 400
     lines = [json.loads(line) for line in (folder / "tags.jsonl").read_text().splitlines()]
     assert [line["id"] for line in lines] == list(range(501, 521))

@@ -13,7 +13,9 @@ from typing import assert_never
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tagnet.calibration.conformal import conformal_recall_threshold
 from tagnet.config import (
+    ConformalRecallThresholdsConfig,
     FixedThresholdConfig,
     GlobalThresholdConfig,
     PerTagThresholdsConfig,
@@ -41,9 +43,10 @@ def fit_thresholds(
       tag's `plug_in`, neither of which hangs on the tag's few positives.
     * `plug_in`: half the best F1 that the probabilities themselves promise (Lipton et al., arXiv 1402.1892: with
       calibrated probabilities the best threshold is half of the best F1).
+    * `conformal_recall`: one for all tags, the highest that promises a mean recall a record (see `conformal`).
 
-    A tag without positives gets the global threshold under every rule: its own best would be to accept nothing, or,
-    by plug-in, everything. Optima lie midway between neighbouring scores.
+    A tag without positives gets the global threshold under every rule that looks at tags one by one: its own best would
+    be to accept nothing, or, by plug-in, everything. Optima lie midway between neighbouring scores.
 
     Args:
         probs_NK: (N, K) in [0, 1].
@@ -85,6 +88,8 @@ def fit_thresholds(
             share_K = positives_K / np.maximum(positives_K + config.shrinkage, np.finfo(float).tiny)
             safe_K = (plug_in_thresholds(probs, known) + global_threshold) / 2
             thresholds_K = share_K * best_f1_thresholds(probs, y, known)[0] + (1 - share_K) * safe_K
+        case ConformalRecallThresholdsConfig():
+            return np.full(num_tags, conformal_recall_threshold(probs, y, config.recall) if y.any() else UNINFORMED)
         case PlugInThresholdsConfig():
             thresholds_K = plug_in_thresholds(probs, known)
         case _:

@@ -1,9 +1,9 @@
 """`--to huggingface`: a folder that the transformers library loads without tagnet.
 
 Calibration is folded into the head: scale · (w·h + b) + offset = (scale · w)·h + (scale · b + offset). Where the
-encoder has a stock class whose own pooling can be made ours, the folder needs no code; else modeling_tagnet.py goes
-with it. Of BERT, RoBERTa, MPNet, ELECTRA, DistilBERT and ModernBERT the stock classes put a tanh, a GELU, a ReLU or a
-normalization between pooling and head, which no choice of weights takes out again.
+encoder has a stock class whose own pooling can be made ours, and no words speak beside it, the folder needs no code;
+else modeling_tagnet.py goes with it. Of BERT, RoBERTa, MPNet, ELECTRA, DistilBERT and ModernBERT the stock classes put
+a tanh, a GELU, a ReLU or a normalization between pooling and head, which no choice of weights takes out again.
 """
 
 from __future__ import annotations

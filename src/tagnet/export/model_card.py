@@ -107,9 +107,11 @@ def _data(bundle: Bundle) -> str:
     provenance, labels = bundle.provenance, bundle.labels
     sizes = provenance.get("records", {})
     lines = [f"- Encoder: {bundle.encoder_source}; pooling {bundle.model.pooling}, head {bundle.model.head}"]
+    if bundle.model.lexical:
+        lines.append("- Beside it, as far as validation records said: the words of a text, and names of tags in it")
     if sizes:
         lines.append("- Records: " + ", ".join(f"{size:,} {_SIDES.get(side, side)}" for side, size in sizes.items()))
-    for key, word in (("source", "Source"), ("fingerprint", "SHA-256 of the records"), ("seed", "Seed")):
+    for key, word in (("fingerprint", "SHA-256 of the records"), ("seed", "Seed")):
         if key in provenance:
             lines.append(f"- {word}: {provenance[key]}")
     lines.append(f"- Tags: those of at least {labels.min_count} records")

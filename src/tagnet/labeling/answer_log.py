@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tagnet.atomic import write_text
+from tagnet.atomic import one_at_a_time, write_text
 from tagnet.errors import LabelingError
 from tagnet.labeling.answers import Answer, answer_from_plain, answer_to_plain
 from tagnet.labeling.tasks import Slip, read_slip, write_slip
@@ -78,12 +78,19 @@ def read_log(path: Path) -> AnswerLog:
 def extend_log(path: Path, new: Iterable[tuple[Answer, Origin]]) -> int:
     """Write those of some answers that the log does not hold yet behind those that it holds; how many there were.
 
+    Of several processes that do so at a time one waits for the other.
+
     Raises:
         LabelingError: what is there is no log.
         RunDirectoryError: the files cannot be written; what was there stays.
     """
+    with one_at_a_time(path):
+        return _extend(path, list(new))
+
+
+def _extend(path: Path, new: Sequence[tuple[Answer, Origin]]) -> int:
     log = read_log(path) if path.is_file() and path.stat().st_size else AnswerLog((), (), {})
-    fresh = _fresh(log, list(new))
+    fresh = _fresh(log, new)
     # The provenance first: an answer whose provenance was lost on the way would be taken on trust.
     if fresh:
         origins = {**log.origins, **{answer.key: origin for answer, origin in fresh}}

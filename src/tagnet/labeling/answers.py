@@ -148,8 +148,12 @@ def _check_types(plain: Mapping[str, Any], place: str) -> None:
             raise LabelingError(f"{place}: {key}: expected true or false, found {describe(plain[key])}")
 
 
+UNKNOWN = datetime.min.replace(tzinfo=UTC)
+"""The moment of an answer of which nobody knows when it was given."""
+
+
 def moment(at: str | None) -> datetime:
-    """When an answer was given, in UTC; the earliest moment of all where it is not known.
+    """When an answer was given, in UTC; `UNKNOWN`, the earliest moment of all, where it is not known.
 
     >>> moment("2026-11-02T10:00:00+02:00").isoformat(), moment(None).year
     ('2026-11-02T08:00:00+00:00', 1)
@@ -157,5 +161,5 @@ def moment(at: str | None) -> datetime:
     try:
         found = datetime.fromisoformat(at or "")
     except ValueError:
-        return datetime.min.replace(tzinfo=UTC)
+        return UNKNOWN
     return found.astimezone(UTC) if found.tzinfo and found.year > 1 else found.replace(tzinfo=UTC)

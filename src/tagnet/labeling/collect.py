@@ -49,12 +49,12 @@ def collect(
         annotator: who it was, where the tool does not say.
 
     Raises:
-        LabelingError: there are tasks, and not one of them is ours.
+        LabelingError: there are tasks, and not one of them is ours, in a file that another project could have written.
     """
     slips = [_read(reply.slip) for reply in replies.replies]
     everything = [*slips, *map(_read, replies.waiting)]
     faults = [slip for slip in everything if isinstance(slip, LabelingError)]
-    if faults and len(faults) == len(everything):
+    if faults and len(faults) == len(everything) and not replies.surely_ours:
         raise LabelingError(
             f"{file}: none of its {len(everything)} tasks is one that tagnet sent; is it another project's export?\n"
             f"The first: {faults[0]}"
@@ -64,7 +64,7 @@ def collect(
     review: list[ReviewEntry] = []
     for reply, slip in zip(replies.replies, slips, strict=True):
         if isinstance(slip, LabelingError):
-            review.append(_entry("not_our_task", None, reply, (), f"{slip}; not taken as an answer"))
+            review.append(_entry("not_our_task", None, reply, (), f"{reply.unclear or slip}; not taken as an answer"))
             continue
         fault = _fault(reply, slip)
         if fault is not None:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import accumulate
 from typing import Literal, get_args
 
 from tagnet.errors import ConfigError, MissingExtraError, nearest
-from tagnet.labeling.answers import Answer, moment
+from tagnet.labeling.answers import UNKNOWN, Answer, moment
 
 Rule = Literal["latest", "majority", "dawid-skene"]
 _EM_STEPS = 50
@@ -32,6 +33,9 @@ def check_rule(name: str) -> Rule:
 def votes(answers: Sequence[Answer]) -> list[Answer]:
     """The answers to one record that count, the latest last.
 
+    An answer without a time is as late as the latest one before it in the log: who writes a sheet corrects what came
+    in before.
+
     Args:
         answers: in the order of the log, which decides where the times do not.
 
@@ -41,8 +45,11 @@ def votes(answers: Sequence[Answer]) -> list[Answer]:
     >>> [(each.annotator, each.at) for each in votes([*ann, bob])]
     [('ann', '2026-11-02')]
     """
+    times = [moment(answer.at) for answer in answers]
+    latest_so_far = list(accumulate(times, max))
+    when = [latest if time == UNKNOWN else time for time, latest in zip(times, latest_so_far, strict=True)]
     last: dict[str | None, Answer] = {}
-    for answer in sorted(answers, key=lambda each: moment(each.at)):
+    for _, answer in sorted(zip(when, answers, strict=True), key=lambda pair: pair[0]):
         last.pop(answer.annotator, None)
         last[answer.annotator] = answer
     return [answer for answer in last.values() if not answer.skipped]

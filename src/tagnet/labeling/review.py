@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from tagnet.atomic import write_text
+from tagnet.atomic import one_at_a_time, write_text
 from tagnet.records.record import RecordId
 
 Reason = Literal[
@@ -66,9 +66,17 @@ def add_to_review(output: Path, entries: Iterable[ReviewEntry]) -> int:
         RunDirectoryError: the file cannot be written.
     """
     path = review_path(output)
+    lines = dict.fromkeys(json.dumps(asdict(entry), ensure_ascii=True) for entry in entries)
+    if not lines:
+        return 0
+    with one_at_a_time(path):
+        return _add(path, lines)
+
+
+def _add(path: Path, lines: Iterable[str]) -> int:
     before = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    lines = dict.fromkeys(before)
-    lines.update(dict.fromkeys(json.dumps(asdict(entry), ensure_ascii=True) for entry in entries))
-    if len(lines) > len(before):
-        write_text(path, "".join(line + "\n" for line in lines))
-    return len(lines) - len(before)
+    known = set(before)
+    new = [line for line in lines if line not in known]
+    if new:
+        write_text(path, "".join(line + "\n" for line in [*before, *new]))
+    return len(new)

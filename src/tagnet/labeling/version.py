@@ -75,12 +75,14 @@ def write_version(
     """Write a version and its provenance; its fingerprint.
 
     Raises:
-        LabelingError: another file has that name, or its format is not that of the records.
+        LabelingError: another file has that name, or its format is not that of the records; or a version of another
+            format has the provenance that this one would have.
         RunDirectoryError: the files cannot be written.
     """
     text = render_version(records, merged.tags, output)
     fingerprint = fingerprint_of(text)
     check_is_new(output, fingerprint)
+    _check_provenance_is_free(output)
     if output.exists() and output.stat().st_size and version_path(output).is_file():
         return fingerprint
     step = Step(
@@ -144,15 +146,26 @@ def check_is_new(output: Path, fingerprint: str) -> None:
         )
 
 
+def _check_provenance_is_free(output: Path) -> None:
+    """Refuse a name that differs from that of another version by its ending alone: both would have one provenance."""
+    path = version_path(output)
+    other = output.with_suffix(read_steps(path)[-1].suffix) if path.is_file() else output
+    if other.suffix != output.suffix.lower() and other.is_file():
+        raise LabelingError(
+            f"--output {output}: expected a name of its own, found that of {other.name}, whose provenance stands in "
+            f"{path.name}.\nChoose another name."
+        )
+
+
 def read_steps(path: Path) -> list[Step]:
-    """The steps that led to a version, the first one first.
+    """The steps that led to a version, at least one, the first one first.
 
     Raises:
         LabelingError: the file is missing, or no provenance of a version.
     """
     plain = read_json(path, "the provenance of a version", LabelingError)
     try:
-        if plain["format_version"] != _FORMAT:
+        if plain["format_version"] != _FORMAT or not plain["steps"]:
             raise KeyError("format_version")
         return [Step(**step) for step in plain["steps"]]
     except (KeyError, TypeError) as fault:
@@ -165,7 +178,7 @@ def _steps_before(records: LabelledRows) -> list[Step]:
     if not path.is_file():
         return []
     steps = read_steps(path)
-    return steps if steps and steps[-1].result == records.fingerprint else []
+    return steps if steps[-1].result == records.fingerprint else []
 
 
 def _provenance(answer: Answer, log: AnswerLog) -> dict[str, Any]:

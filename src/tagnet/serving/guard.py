@@ -13,10 +13,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tagnet.serving.metrics import Metrics
 from tagnet.serving.refusal import Refusal, json_response, refusal_body
+from tagnet.serving.static_page import page_paths
 
 _LOG = logging.getLogger("tagnet.serving")
 
-_FREE = frozenset({"/health", "/ready", "/", "/app.js", "/style.css"})
+_FREE = frozenset({"/health", "/ready"}) | page_paths()
 """What needs no token: probes, and the page, which asks for one."""
 _UNTIL_THE_END = frozenset({"/health", "/ready", "/metrics"})
 """What is answered while the server stops."""

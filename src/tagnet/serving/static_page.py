@@ -1,8 +1,10 @@
-"""The page for authors: three files, read once, with headers that let them load nothing from elsewhere."""
+"""The page for authors: a few files, read once, with headers that let them load nothing from elsewhere."""
 
 from __future__ import annotations
 
 from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
 
 from starlette.responses import Response
 
@@ -11,17 +13,26 @@ _POLICY = (
     "base-uri 'none'; frame-ancestors 'none'; form-action 'none'"
 )
 _HEADERS = {"Content-Security-Policy": _POLICY, "X-Frame-Options": "DENY", "Cross-Origin-Opener-Policy": "same-origin"}
-_FILES = {
-    "/": ("index.html", "text/html"),
-    "/app.js": ("app.js", "text/javascript"),
-    "/style.css": ("style.css", "text/css"),
-}
+_KINDS = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
+
+
+def page_paths() -> frozenset[str]:
+    """Where the page's files are asked for."""
+    return frozenset(path_of(file) for file in _files())
 
 
 def page_files() -> dict[str, Response]:
     """Path → the answer."""
-    folder = files("tagnet.serving") / "page"
     return {
-        path: Response((folder / name).read_bytes(), media_type=kind, headers=_HEADERS)
-        for path, (name, kind) in _FILES.items()
+        path_of(file): Response(file.read_bytes(), media_type=_KINDS[Path(file.name).suffix], headers=_HEADERS)
+        for file in _files()
     }
+
+
+def path_of(file: Traversable) -> str:
+    """Where a file of the page is asked for."""
+    return "/" if file.name == "index.html" else f"/{file.name}"
+
+
+def _files() -> list[Traversable]:
+    return [each for each in (files("tagnet.serving") / "page").iterdir() if Path(each.name).suffix in _KINDS]

@@ -22,6 +22,7 @@ from rich.console import Console
 from tagnet.atomic import write_json
 from tagnet.baselines.run import run_baselines
 from tagnet.bundle import TextSettings, write_bundle
+from tagnet.calibration.conformal import broken_promise, require_conformal_extra
 from tagnet.calibration.fit import fit_decision_rule
 from tagnet.calibration.rule import DecisionRule
 from tagnet.config import TrainConfig
@@ -119,6 +120,7 @@ def fit(
     check_monitor(config)
     check_launch(config.trainer)
     require_adapter_extra(config.adapter)
+    require_conformal_extra(config.thresholds)
     device = choose_device(config.trainer.accelerator)
     choose_precision(config.trainer)
     if config.run.dir is None:
@@ -159,6 +161,7 @@ def fit(
                 add_lexical(network, encoder, prepared, tokens, config)
             logits_NK = _final_logits(config, network, encoder, prepared, tokens, measured)
             rule = fit_decision_rule(tags, logits_NK[split.val], y_NK[split.val], config.calibrator, config.thresholds)
+            _say_what_breaks_the_promise(config, prepared)
             _refuse_collapse(config, rule, logits_NK, prepared)
             write_bundle(
                 folder / "bundle",
@@ -241,6 +244,15 @@ def _final_logits(
         network, tokens.take(index), encoder.pad_id, batch_size=config.trainer.eval_batch_size
     )
     return logits_NK
+
+
+def _say_what_breaks_the_promise(config: TrainConfig, prepared: Prepared) -> None:
+    """Warn where thresholds that promise something will not keep it on the test records."""
+    split, records = prepared.split, prepared.corpus.records
+    val_dates, test_dates = ([records[i].created_on for i in side] for side in (split.val, split.test))
+    reason = broken_promise(config.thresholds, prepared.corpus.y_NK[split.val], val_dates, test_dates)
+    if reason is not None:
+        logger.warning("%s", reason)
 
 
 def _refuse_collapse(

@@ -48,6 +48,9 @@ _MOST_CELLS = 4_000_000
 _OFFSET_RIDGE = 30.0
 _MOST_JOINED_FREELY = 3
 """Names of up to this many words are looked for with any mixture of blanks, hyphens and dots between them."""
+_INSIDE, _OPENING = "##", ("Ġ", "▁")
+"""What tokens of a WordPiece vocabulary begin with that continue a word; tokens of other kinds that open one."""
+_FEWEST_MARKED = 2
 
 
 def add_lexical(
@@ -82,14 +85,25 @@ def add_lexical(
 def evidence_of_texts(
     lexical: LexicalEvidence, texts: TokenizedTexts, pad_id: int, batch_size: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """What words say, and which tags are named, of N texts in their order: (N, K) each; of windows the most."""
+    """What words say, and which tags are named, of N texts in their order: (N, K) each; of windows the most.
+
+    Args:
+        lexical: on the CPU.
+        texts: N tokenized texts.
+        pad_id: fills up the batches.
+        batch_size: texts in a batch, and sequences that are looked at at once where texts have windows.
+    """
     parts = []
     with torch.inference_mode():
         for first in range(0, len(texts), batch_size):
             batch = collate(texts, np.arange(first, min(first + batch_size, len(texts))), pad_id)
-            both = (lexical.words(batch.input_ids_ST, batch.mask_ST), lexical.named(batch.input_ids_ST, batch.mask_ST))
+            pieces = zip(
+                torch.split(batch.input_ids_ST, batch_size), torch.split(batch.mask_ST, batch_size), strict=True
+            )
+            said = [(lexical.words(ids_ST, mask_ST), lexical.named(ids_ST, mask_ST)) for ids_ST, mask_ST in pieces]
+            both = [torch.cat(each) for each in zip(*said, strict=True)]
             if batch.text_of_S is not None:
-                both = (max_over_windows(both[0], batch.text_of_S), max_over_windows(both[1], batch.text_of_S))
+                both = [max_over_windows(each, batch.text_of_S) for each in both]
             parts.append(both)
     words_NK, names_NK = (torch.cat(each).numpy() for each in zip(*parts, strict=True))
     return words_NK, names_NK
@@ -109,7 +123,7 @@ def fit_words(
         tokenizer: tells which tokens are special, and which continue a word.
         seed: of the solver.
     """
-    vocabulary, num_tags = tokenizer.get_vocab_size(), y_NK.shape[1]
+    vocabulary, num_tags = vocabulary_size(tokenizer), y_NK.shape[1]
     weights = no_weights(vocabulary, num_tags)._replace(continues_V=torch.from_numpy(continuing_tokens(tokenizer)))
     counts_NV = token_counts(tokens.take(train), vocabulary)
     special = [token for token, added in tokenizer.get_added_tokens_decoder().items() if added.special]
@@ -145,7 +159,7 @@ def with_names(weights: LexicalWeights, names: Sequence[TagNames], tokenizer: To
     A name is looked for in small letters, with capitals and in capitals alone, with blanks, hyphens or dots between
     its words, with and without a plural s, and with and without a blank before it, as some tokenizers tell words by it.
     """
-    if tokenizer.get_vocab_size() > LARGEST_VOCABULARY:
+    if vocabulary_size(tokenizer) > LARGEST_VOCABULARY:
         logger.info("names of tags are not looked for: the tokenizer has more than %d tokens", LARGEST_VOCABULARY)
         return weights
     speaks_for: dict[str, list[int]] = {}
@@ -252,19 +266,26 @@ def token_counts(tokens: TokenizedTexts, vocabulary: int) -> csr_matrix:
     return counts_NV
 
 
+def vocabulary_size(tokenizer: Tokenizer) -> int:
+    """V: one more than the largest token id; ids may leave some numbers out."""
+    return max(tokenizer.get_vocab().values(), default=-1) + 1
+
+
 def continuing_tokens(tokenizer: Tokenizer) -> NDArray[np.bool_]:
-    """Which tokens continue the word of the token before them, (V,); of unknown kinds of tokenizers none does."""
+    """Which tokens continue the word of the token before them, (V,); of unknown kinds of tokenizers none does.
+
+    The mark that most tokens bear says what kind it is: a byte-level vocabulary has tokens such as `##`, too.
+    """
     vocabulary = tokenizer.get_vocab()
-    continues_V = np.zeros(tokenizer.get_vocab_size(), dtype=np.bool_)
-    for marks, inside in (("##", True), ("Ġ", False), ("▁", False)):
-        if sum(token.startswith(marks) for token in vocabulary) < 2:
-            continue
-        for token, number in vocabulary.items():
-            # Where a mark opens words, all else that begins with a letter or figure goes on with one.
-            continues_V[number] = (
-                token.startswith(marks) if inside else token[:1].isalnum() and not token.startswith(marks)
-            )
-        break
+    continues_V = np.zeros(vocabulary_size(tokenizer), dtype=np.bool_)
+    borne = {mark: sum(token.startswith(mark) for token in vocabulary) for mark in (_INSIDE, *_OPENING)}
+    mark = max(borne, key=borne.__getitem__)
+    if borne[mark] < _FEWEST_MARKED:
+        return continues_V
+    for token, number in vocabulary.items():
+        marked = token.startswith(mark)
+        # Where a mark opens words, all else that begins with a letter or figure goes on with one.
+        continues_V[number] = marked if mark == _INSIDE else token[:1].isalnum() and not marked
     return continues_V
 
 

@@ -57,6 +57,14 @@ def test_the_card_holds_data_metrics_tags_and_limits(run: Path, write_tiny_bundl
         assert line in card
 
 
+def test_the_card_says_whether_words_speak_beside_the_encoder(write_tiny_bundle: Callable[..., Bundle]) -> None:
+    bundle = write_tiny_bundle()
+    line = "- Beside it, as far as validation records said: the words of a text, and names of tags in it"
+    assert line not in card_text(bundle, "", "", "texts", None)
+    lexical = replace(bundle, model=replace(bundle.model, lexical=True))
+    assert line in card_text(lexical, "", "", "texts", None)
+
+
 def test_without_figures_it_says_so(write_tiny_bundle: Callable[..., Bundle]) -> None:
     card = card_text(write_tiny_bundle(), "", "", "texts", None)
     assert "Not measured" in card

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -112,6 +113,27 @@ def test_a_log_without_its_provenance_knows_its_answers(tmp_path: Path, answers:
     extend_log(path, answers)
     provenance_path(path).unlink()
     assert extend_log(path, answers) == 0
+
+
+def test_two_that_write_at_a_time_lose_nothing(
+    tmp_path: Path, answers: list[tuple[Answer, Origin]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "answers.jsonl"
+    other = threading.Thread(target=extend_log, args=(path, answers[1:]))
+
+    def write(target: Path, text: str) -> None:
+        if threading.current_thread() is not other and target == path:
+            # By now the first has read the log, and not yet written it.
+            other.start()
+            other.join(0.5)
+        write_text(target, text)
+
+    monkeypatch.setattr("tagnet.labeling.answer_log.write_text", write)
+    extend_log(path, answers[:1])
+    other.join()
+    log = read_log(path)
+    assert set(log.answers) == {answer for answer, _ in answers}
+    assert len(log.origins) == len(answers)
 
 
 def test_a_full_disk_loses_nothing(

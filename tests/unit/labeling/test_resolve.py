@@ -22,6 +22,15 @@ def test_the_latest_of_each_counts_by_time_and_then_by_place() -> None:
     assert votes([said("ann", "a"), said(None, "b"), said(None, "c")]) == [said("ann", "a"), said(None, "c")]
 
 
+def test_an_answer_without_a_time_is_later_than_those_before_it_in_the_log() -> None:
+    timed, sheet = said("ann", "a", at="2026-02-02"), said("ann", "b")
+    assert votes([timed, sheet]) == [sheet]
+    assert votes([sheet, timed]) == [timed]
+    # Later ones may be of an earlier time; what the sheet corrected stays corrected.
+    assert votes([timed, sheet, said("ann", "c", at="2026-01-01")]) == [sheet]
+    assert votes([timed, said("bob", "b")])[-1].annotator == "bob"
+
+
 def test_who_skipped_last_says_nothing() -> None:
     skipped = make_answer(1, ["a"], None, annotator="ann", at="2026-03-03")
     assert votes([said("ann", "a", at="2026-02-02"), skipped]) == []

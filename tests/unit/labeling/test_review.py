@@ -20,3 +20,12 @@ def test_entries_are_added_once(tmp_path: Path) -> None:
     first, second = map(json.loads, review_path(output).read_text().splitlines())
     assert (first["reason"], first["tags"], first["found"]) == ("unknown_tags", ["x"], {"task": 3})
     assert second["project_id"] is None
+
+
+def test_lines_that_people_left_behind_hide_no_entry(tmp_path: Path) -> None:
+    output = tmp_path / "answers.jsonl"
+    add_to_review(output, [ENTRY])
+    path = review_path(output)
+    path.write_text(path.read_text() * 2 + "\n\n")
+    assert add_to_review(output, [ENTRY, OTHER]) == 1
+    assert '"not_our_task"' in path.read_text()

@@ -112,6 +112,22 @@ def test_versions_are_never_overwritten(two_versions: tuple[Path, Path, Path], r
         merge_files(records_file, log, records_file)
 
 
+def test_a_version_of_another_format_does_not_take_its_provenance(
+    two_versions: tuple[Path, Path, Path], records_file: Path, tmp_path: Path
+) -> None:
+    log, first, _ = two_versions
+    before = version_path(first).read_bytes()
+    for records in (records_file, first):
+        with pytest.raises(LabelingError, match=r"v1\.jsonl: expected a name of its own, found that of v1\.json"):
+            merge_files(records, log, tmp_path / "v1.jsonl")
+    assert version_path(first).read_bytes() == before
+    assert not (tmp_path / "v1.jsonl").exists()
+    # What a kill has left behind, a provenance without its version, is in nobody's way.
+    first.unlink()
+    merge_files(records_file, log, tmp_path / "v1.jsonl")
+    assert read_steps(version_path(tmp_path / "v1.jsonl"))[-1].suffix == ".jsonl"
+
+
 def test_the_same_version_may_be_written_again(tmp_path: Path, records_file: Path, batch: TaskBatch) -> None:
     log, output = tmp_path / "answers.jsonl", tmp_path / "v1.json"
     log_answers(log, batch, make_answer(1, ["a", "b"], ["b"]))
@@ -137,7 +153,16 @@ def test_other_records_or_logs_are_refused(two_versions: tuple[Path, Path, Path]
     assert not list(tmp_path.glob("n.*"))
 
 
-@pytest.mark.parametrize("content", ["{}", "[]", '{"format_version": 1, "steps": [{"a": 1}]}', '{"format_version": 2}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{}",
+        "[]",
+        '{"format_version": 1, "steps": [{"a": 1}]}',
+        '{"format_version": 1, "steps": []}',
+        '{"format_version": 2}',
+    ],
+)
 def test_what_is_no_provenance(tmp_path: Path, content: str) -> None:
     path = tmp_path / "v.version.json"
     path.write_text(content)

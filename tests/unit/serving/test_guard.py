@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from tagnet.serving.static_page import page_paths
+
 Start = Callable[..., Any]
 
 
@@ -26,7 +28,7 @@ def test_with_the_token_all_is_as_without_one(start: Start) -> None:
     assert asker("GET", "/v1/labels", authorization="bearer  secret-token ").status == 200
 
 
-@pytest.mark.parametrize("path", ["/health", "/ready", "/", "/app.js", "/style.css"])
+@pytest.mark.parametrize("path", ["/health", "/ready", *sorted(page_paths())])
 def test_probes_and_the_page_need_none(start: Start, path: str) -> None:
     assert start(token="secret-token")("GET", path).status == 200
 

@@ -104,6 +104,41 @@ def test_a_byte_level_tokenizer_tells_words_by_the_blank_before_them() -> None:
     assert continuing_tokens(tokenizer).tolist() == [False, True, False, False, True, False]
 
 
+def test_a_few_tokens_with_another_kind_s_mark_do_not_make_it_that_kind() -> None:
+    # As in the vocabulary of RoBERTa, where ## and #### stand for headings.
+    vocabulary = {"<unk>": 0, "##": 1, "####": 2, "Ġsql": 3, "ite": 4, "Ġthe": 5, "Ġof": 6}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    assert continuing_tokens(tokenizer).tolist() == [False, False, False, False, True, False, False]
+
+
+def test_token_ids_may_leave_numbers_out() -> None:
+    tokenizer = Tokenizer(models.WordLevel({"[UNK]": 0, "maps": 4, "##s": 7, "##ed": 9}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    texts = tokenize(tokenizer, ["maps", "nothing", "maps maps"], 8)
+    weights = fit_words(texts, np.arange(3), np.array([[1], [0], [1]], dtype=np.uint8), tokenizer, 0)
+    assert len(weights.column_of_token_V) == len(weights.continues_V) == 10
+    words_NK, _ = evidence_of_texts(LexicalEvidence(weights), texts, 0, batch_size=2)
+    assert words_NK[0, 0] > words_NK[1, 0]
+
+
+def test_a_text_of_many_windows_is_looked_at_in_parts(tiny: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    vocabulary = fit_words(tokens_of(tiny, TEXTS), np.arange(6), Y_NK, tiny.tokenizer, 0)
+    lexical = LexicalEvidence(with_names(vocabulary, NAMES, tiny.tokenizer))
+    texts = tokenize(tiny.tokenizer, ["maps " * 80 + "yolo", "word", "nodes " * 50], 16, window_overlap=2)
+    expected = evidence_of_texts(lexical, texts, tiny.pad_id, batch_size=64)
+    sizes: list[int] = []
+    found_in = lexical.named
+
+    def named(ids_ST: torch.Tensor, mask_ST: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(ids_ST))
+        return found_in(ids_ST, mask_ST)
+
+    monkeypatch.setattr(lexical, "named", named)
+    for whole_NK, made_NK in zip(expected, evidence_of_texts(lexical, texts, tiny.pad_id, batch_size=4), strict=True):
+        np.testing.assert_allclose(made_NK, whole_NK, atol=1e-6)
+    assert max(sizes) == 4
+
+
 def test_token_counts_are_those_of_each_text(tiny: Encoder) -> None:
     tokens = tokens_of(tiny, ["maps of maps", "of"])
     counts_NV = token_counts(tokens, tiny.tokenizer.get_vocab_size())

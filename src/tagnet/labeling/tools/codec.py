@@ -39,7 +39,7 @@ class Reply:
     at: str | None = None
     comment: str | None = None
     unclear: str | None = None
-    """Why nobody can say which tags are meant, or None."""
+    """Why nobody can say which tags are meant, or of which record; or None."""
     found: Mapping[str, Any] = field(default_factory=dict)
     """The tool's own words, for the review."""
 
@@ -53,6 +53,8 @@ class Replies:
     """The tags that could be chosen, where the tool's file says so."""
     waiting: tuple[object, ...]
     """The slips of tasks that nobody has answered yet."""
+    surely_ours: bool = False
+    """Whether the file can be none but ours, even where not one of its slips is."""
 
 
 class Codec(Protocol):

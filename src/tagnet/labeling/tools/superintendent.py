@@ -3,8 +3,8 @@
 superintendent 0.6.0 (https://superintendent.readthedocs.io) has no file format: its queue and widgets take a DataFrame.
 The file is the one that pandas writes and reads: `pandas.read_json(FILE, dtype=False)` gives the DataFrame, with the
 columns `text` (the widget's features), `labels` (its labels, a list a row), `project_id` and ours. Write it back with
-`frame.to_json(FILE, orient="records")`; the other orients of pandas are read, too. A row whose labels are null waits; a
-row with `skipped` is skipped.
+`frame.to_json(FILE, orient="records")`; pandas' own default, `columns`, and `split` are read, too. A row whose labels
+are null waits; a row with `skipped` is skipped.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def encode_task(task: LabelTask) -> dict[str, Any]:
 
 
 def _rows(path: Path, tool: str) -> list[tuple[str, Mapping[str, Any]]]:
-    """The rows of a table in any orient of pandas."""
+    """The rows of a table in the orient records, columns or split of pandas."""
     rows = list(read_rows(path, tool, _EXPECTED))
     if len(rows) != 1 or not {"text", "columns"} & rows[0][1].keys():
         return rows

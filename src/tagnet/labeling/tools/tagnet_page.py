@@ -42,7 +42,8 @@ class TagnetPage:
         """Read the file."""
         replies = tuple(decode(row, place) for place, row in read_rows(path, self.name, _EXPECTED))
         # The page lets people choose whatever its bundle knows, which the file does not say.
-        return Replies(replies, frozenset(tag for reply in replies for tag in reply.chosen or ()), ())
+        tags = frozenset(tag for reply in replies for tag in reply.chosen or ())
+        return Replies(replies, tags, (), surely_ours=True)
 
 
 def decode(row: Mapping[str, Any], place: str) -> Reply:
@@ -55,13 +56,15 @@ def decode(row: Mapping[str, Any], place: str) -> Reply:
         if key not in row:
             raise LabelingError(f"{place}: expected {_EXPECTED}, with the key {key}; found {', '.join(row) or 'none'}")
     kept, added = (tag_list(row[key], place, key) for key in ("kept", "added"))
+    slip = _slip(row, place)
     return Reply(
         place=place,
-        slip=_slip(row, place),
+        slip=slip,
         chosen=None if row.get("skipped") is True else kept + added,
         annotator=as_name(row.get("annotator")),
         at=as_iso(row.get("at")),
         comment=as_iso(row.get("comment")),
+        unclear="its text has no id, so that no record can take the answer" if slip is None else None,
         found=dict(row),
     )
 

@@ -70,6 +70,12 @@ def test_a_text_without_an_id_goes_to_review(write_rows: Callable[..., Path]) ->
     found = read(write_rows("a.jsonl", "\n".join(map(json.dumps, [LINE, {**LINE, "project_id": None}]))))
     assert [entry.reason for entry in found.review] == ["not_our_task"]
     assert found.review[0].found["kept"] == ["a"]
+    assert found.review[0].detail.startswith("its text has no id")
+
+
+def test_authors_of_new_texts_have_no_ids_at_all(write_rows: Callable[..., Path]) -> None:
+    found = read(write_rows("a.jsonl", json.dumps({**LINE, "project_id": None}) + "\n"))
+    assert (found.answers, len(found.review)) == ((), 1)
 
 
 @pytest.mark.parametrize("change", [{"record": 3}, {"shown": "a"}, {"shown": [3]}, {"kept": [1]}])
