@@ -17,11 +17,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.console import Console
 from scipy.special import logit
 
 from benchmarks.quality.arms import BASE
-from benchmarks.quality.runs import keep, read_results, trained, wide_console
+from benchmarks.quality.runs import keep, read_results, show, trained, with_table_command
 from benchmarks.quality.study import FOLDS, RECIPE, TEST_TO_TRAIN, arm_folder
 from benchmarks.quality.tuned_tfidf import Grid, tuned_tfidf
 from tagnet.bundle import load_network, read_bundle
@@ -32,7 +31,7 @@ from tagnet.data.prepare import Prepared, prepare
 from tagnet.data.tokens import tokenize
 from tagnet.evaluation.metrics import overall_metrics
 from tagnet.evaluation.repeats import mean_of_repeats
-from tagnet.evaluation.table_parts import new_table, titled
+from tagnet.evaluation.table_parts import new_table
 from tagnet.model.encoder import load_encoder
 from tagnet.prediction.inference import compute_embeddings, compute_logits
 from tagnet.training.lexical import fit_weights
@@ -133,7 +132,7 @@ def parents_and_children(prepared: Prepared) -> Iterator[tuple[int, int]]:
                 yield column[parent], column[child]
 
 
-def table(console: Console) -> None:
+def table(*, markdown: bool) -> None:
     """Every combination against one network, paired."""
     results = read_results(NAME)
     base = {(each["fold"], each["cut"]): each for each in results if each["part"] == ONE}
@@ -155,7 +154,7 @@ def table(console: Console) -> None:
         f"{len(base)} cuts of {FOLDS} folds, inside protocol B's train and validation. First row: means; the others: "
         "differences from it, cut by cut, with 95% intervals corrected for shared records."
     )
-    console.print(titled("Networks together, and others beside them", shown, note))
+    show("Networks together, and others beside them", shown, note, markdown=markdown)
 
 
 def main() -> None:
@@ -164,11 +163,11 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     running = commands.add_parser("run", help="train what is missing, and measure")
     running.add_argument("--work", type=Path, default=Path("runs/quality"))
-    commands.add_parser("table", help="print the results so far")
+    with_table_command(commands)
     given = parser.parse_args()
     if given.command == "run":
         run(given.work)
-    table(wide_console())
+    table(markdown=given.command == "table" and given.markdown)
 
 
 if __name__ == "__main__":

@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from rich.console import Console
 
-from benchmarks.quality.runs import has_result, intervals, keep, read_results, trained, values, wide_console
+from benchmarks.quality.runs import has_result, intervals, keep, read_results, show, trained, values, with_table_command
 from benchmarks.quality.tuned_tfidf import Grid, tuned_tfidf
 from tagnet.atomic import write_text
 from tagnet.calibration.fit import fit_decision_rule
@@ -28,7 +27,7 @@ from tagnet.cli.compose import train_config
 from tagnet.data.prepare import prepare
 from tagnet.evaluation.metrics import overall_metrics
 from tagnet.evaluation.repeats import mean_of_repeats
-from tagnet.evaluation.table_parts import new_table, titled
+from tagnet.evaluation.table_parts import new_table
 from tagnet.records.io import load_records
 
 NAME = "corpora"
@@ -110,7 +109,7 @@ def run(corpora: Sequence[str], seeds: Sequence[int] | None, work: Path) -> None
             keep(NAME, entry, ("corpus", "seed"))
 
 
-def table(console: Console) -> None:
+def table(*, markdown: bool) -> None:
     """The default recipe, and its gain over each baseline, split by split."""
     results = read_results(NAME)
     shown = new_table()
@@ -138,7 +137,7 @@ def table(console: Console) -> None:
         collapsed = sum(each["collapsed"] for each in mine)
         shown.add_row("", "", "", f"collapsed: {collapsed}", *[""] * len(METRICS))
     note = "Test records; means over runs. Gains are paired, with 95% intervals corrected for shared training records."
-    console.print(titled("The default recipe, untouched", shown, note))
+    show("The default recipe, untouched", shown, note, markdown=markdown)
 
 
 def main() -> None:
@@ -149,11 +148,11 @@ def main() -> None:
     running.add_argument("--corpora", nargs="*", default=list(CORPORA), choices=list(CORPORA))
     running.add_argument("--seeds", type=int, nargs="+", default=None)
     running.add_argument("--work", type=Path, default=Path("runs/corpora"))
-    commands.add_parser("table", help="print the results so far")
+    with_table_command(commands)
     given = parser.parse_args()
     if given.command == "run":
         run(given.corpora, given.seeds, given.work.resolve())
-    table(wide_console())
+    table(markdown=given.command == "table" and given.markdown)
 
 
 if __name__ == "__main__":

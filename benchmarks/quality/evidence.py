@@ -14,9 +14,8 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 
-from benchmarks.quality.runs import keep, read_results, wide_console
+from benchmarks.quality.runs import keep, read_results, show, with_table_command
 from benchmarks.quality.study import FOLDS, RECIPE, TEST_TO_TRAIN, arm_folder
 from tagnet.calibration.fit import fit_decision_rule
 from tagnet.cli.compose import train_config
@@ -24,7 +23,7 @@ from tagnet.data.prepare import prepare
 from tagnet.data.tokens import tokenize
 from tagnet.evaluation.metrics import overall_metrics
 from tagnet.evaluation.repeats import mean_of_repeats
-from tagnet.evaluation.table_parts import new_table, titled
+from tagnet.evaluation.table_parts import new_table
 from tagnet.model.encoder import load_encoder
 from tagnet.model.lexical import LexicalEvidence
 from tagnet.records.tag_names import names_of_tags
@@ -80,7 +79,7 @@ def run(work: Path) -> None:
                 keep(NAME, entry, ("part", "pair", "cut"))
 
 
-def table(console: Console) -> None:
+def table(*, markdown: bool) -> None:
     """Every part against the encoder alone, paired."""
     results = read_results(NAME)
     base = {(each["pair"], each["cut"]): each for each in results if each["part"] == PARTS[0]}
@@ -102,7 +101,7 @@ def table(console: Console) -> None:
         f"{len(base)} cuts of {FOLDS} runs, inside protocol B's train and validation. First row: means; the others: "
         "differences from it, cut by cut, with 95% intervals corrected for shared records."
     )
-    console.print(titled("Lexical evidence beside the encoder", shown, note))
+    show("Lexical evidence beside the encoder", shown, note, markdown=markdown)
 
 
 def main() -> None:
@@ -111,11 +110,11 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     running = commands.add_parser("run", help="measure")
     running.add_argument("--work", type=Path, default=Path("runs/quality"))
-    commands.add_parser("table", help="print the results so far")
+    with_table_command(commands)
     given = parser.parse_args()
     if given.command == "run":
         run(given.work)
-    table(wide_console())
+    table(markdown=given.command == "table" and given.markdown)
 
 
 if __name__ == "__main__":

@@ -14,11 +14,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 
-from benchmarks.quality.runs import has_result, intervals, keep, read_results, trained, values, wide_console
+from benchmarks.quality.runs import has_result, intervals, keep, read_results, show, trained, values, with_table_command
 from tagnet.evaluation.repeats import mean_of_repeats
-from tagnet.evaluation.table_parts import new_table, titled
+from tagnet.evaluation.table_parts import new_table
 
 NAME = "published"
 SEEDS: Mapping[str, int] = {"madewithml_a": 5, "madewithml_b": 5, "madewithml_c": 5, "goemotions": 3}
@@ -52,7 +51,7 @@ def run(recipes: Sequence[str], seeds: Sequence[int] | None, work: Path) -> None
             keep(NAME, entry, ("recipe", "seed"))
 
 
-def table(console: Console) -> None:
+def table(*, markdown: bool) -> None:
     """Means over seeds with their intervals, and the mean of the intervals over test records."""
     results = read_results(NAME)
     shown = new_table()
@@ -74,7 +73,7 @@ def table(console: Console) -> None:
         "Test records. First line: mean over seeds, ± half of its 95% interval over seeds (Student's t); second: 95% "
         "bootstrap interval over test records, mean over seeds. Minutes: the median of whole runs, baselines included."
     )
-    console.print(titled("Recipes on published test sets", shown, note))
+    show("Recipes on published test sets", shown, note, markdown=markdown)
 
 
 def main() -> None:
@@ -85,11 +84,11 @@ def main() -> None:
     running.add_argument("--recipes", nargs="*", default=list(SEEDS), choices=list(SEEDS))
     running.add_argument("--seeds", type=int, nargs="+", default=None)
     running.add_argument("--work", type=Path, default=Path("runs/published"))
-    commands.add_parser("table", help="print the results so far")
+    with_table_command(commands)
     given = parser.parse_args()
     if given.command == "run":
         run(given.recipes, given.seeds, given.work)
-    table(wide_console())
+    table(markdown=given.command == "table" and given.markdown)
 
 
 if __name__ == "__main__":

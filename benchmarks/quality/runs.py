@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.table import Table
 
 from tagnet.atomic import write_json
+from tagnet.evaluation.table_parts import titled
 
 AVERAGES = ("ema", "swa")
 """Words that stand for a way of averaging weights, see `averaging`; all others are those of tagnet train."""
@@ -66,6 +68,19 @@ def keep(name: str, entry: dict[str, Any], keys: Sequence[str]) -> None:
     write_json(RESULTS / f"{name}.json", sorted([*others, entry], key=lambda each: [str(each[key]) for key in keys]))
 
 
-def wide_console() -> Console:
-    """A terminal as it is; elsewhere wide enough for the tables."""
-    return Console(highlight=False, width=160 if not sys.stdout.isatty() else None)
+def show(title: str, table: Table, note: str, *, markdown: bool) -> None:
+    """Print a table for a terminal, or as Markdown for the docs."""
+    if not markdown:
+        wide = None if sys.stdout.isatty() else 160
+        Console(highlight=False, width=wide).print(titled(title, table, note))
+        return
+    columns = [[str(cell).replace("\n", "<br>") for cell in column.cells] for column in table.columns]
+    heads = [str(column.header) for column in table.columns]
+    rows = [heads, ["---"] * len(heads), *zip(*columns, strict=True)]
+    print("\n".join(f"| {' | '.join(row)} |" for row in rows) + f"\n\n{note}")
+
+
+def with_table_command(commands: Any) -> None:
+    """Add the command that prints the results so far."""
+    table = commands.add_parser("table", help="print the results so far")
+    table.add_argument("--markdown", action="store_true", help="as it stands in docs/quality.md")

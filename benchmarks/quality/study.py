@@ -16,12 +16,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from benchmarks.quality.arms import ARMS, BASE
-from benchmarks.quality.runs import has_result, keep, read_results, trained, values, wide_console
+from benchmarks.quality.runs import has_result, keep, read_results, show, trained, values, with_table_command
 from tagnet.evaluation.repeats import mean_of_repeats
-from tagnet.evaluation.table_parts import new_table, titled
+from tagnet.evaluation.table_parts import new_table
 
 NAME = "study"
 FOLDS = 5
@@ -57,7 +55,7 @@ def arm_folder(work: Path, arm: str) -> Path:
     return work / "".join(c if c.isalnum() else "-" for c in arm)
 
 
-def table(console: Console) -> None:
+def table(*, markdown: bool) -> None:
     """Every arm against the base recipe, paired; intervals corrected for the records that the folds share."""
     results = read_results(NAME)
     of = {(each["arm"], each["pair"]): each["test"] for each in results}
@@ -82,7 +80,7 @@ def table(console: Console) -> None:
     note = (
         "Test folds inside train and validation. The first row: means; the others: differences from it, pair by pair."
     )
-    console.print(titled("MadeWithML, protocol B", shown, note))
+    show("MadeWithML, protocol B", shown, note, markdown=markdown)
 
 
 def main() -> None:
@@ -93,13 +91,13 @@ def main() -> None:
     running.add_argument("--arms", nargs="*", default=list(ARMS), choices=list(ARMS))
     running.add_argument("--pairs", type=int, default=1)
     running.add_argument("--work", type=Path, default=Path("runs/quality"))
-    commands.add_parser("table", help="print the results so far")
+    with_table_command(commands)
     given = parser.parse_args()
     if given.command == "run":
         if not os.environ.get("TAGNET_DATA"):
             parser.error("set TAGNET_DATA to the folder with projects.json and tags.json")
         run(given.arms, given.pairs, given.work)
-    table(wide_console())
+    table(markdown=given.command == "table" and given.markdown)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from importlib.resources import files
 from pathlib import Path
 
@@ -79,3 +85,31 @@ def exports(small_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
         moved = Bundle(**{**vars(bundle), "rule": rule, "fingerprint": f"{name}-{bundle.fingerprint}"})
         write_onnx(moved, load_network(bundle), home / name)
     return home
+
+
+@pytest.fixture
+def serving(repository: Path, tmp_path: Path) -> Callable[..., AbstractContextManager[str]]:
+    """`tagnet serve FOLDER WORDS…` as a process, with variables to choose: its address, until it is stopped."""
+
+    @contextmanager
+    def run(folder: Path, *words: str, **environment: str) -> Iterator[str]:
+        log = tmp_path / f"served-{len(list(tmp_path.glob('served-*')))}.txt"
+        command = [sys.executable, "-m", "tagnet.cli.main", "serve", str(folder), "--port", "0", "--threads", "1"]
+        with log.open("w") as stream:
+            process = subprocess.Popen(
+                [*command, *words],
+                stdout=stream,
+                stderr=stream,
+                env={**os.environ, "PYTHONPATH": str(repository / "src"), **environment},
+            )
+        try:
+            while "/ (Ctrl-C" not in log.read_text() and process.poll() is None:
+                time.sleep(0.05)
+            assert process.poll() is None, log.read_text()
+            yield f"http://127.0.0.1:{int(log.read_text().rsplit('/ (Ctrl-C', 1)[0].rsplit(':', 1)[1])}"
+        finally:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=60) == 0
+        assert "Traceback" not in log.read_text()
+
+    return run

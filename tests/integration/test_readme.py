@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Callable
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +34,21 @@ def blocks(repository: Path, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
 
 
+def whole_lines(block: str) -> list[str]:
+    """A command a line: one with a quoted line break in it is one command."""
+    lines = [""]
+    for line in block.splitlines():
+        try:
+            shlex.split(lines[-1], comments=True)
+            lines.append(line)
+        except ValueError:  # a quotation is open
+            lines[-1] += f"\n{line}"
+    return lines
+
+
 def commands(repository: Path) -> list[list[str]]:
     """The words of every command line, without comments, the path of the environment, and variables set for it."""
-    lines = [line for block in blocks(repository, "bash") for line in block.splitlines() if line.strip()]
+    lines = [line for block in blocks(repository, "bash") for line in whole_lines(block) if line.strip()]
     words = [shlex.split(line, comments=True) for line in lines]
     words = [line[1:] if re.fullmatch(r"[A-Z_]+=.*", line[0]) else line for line in words]
     return [[word.removeprefix(".venv/bin/") for word in line] for line in words]
@@ -49,6 +62,16 @@ def answer_tasks(folder: Path) -> None:
         answer = {"result": result, "completed_by": 1, "was_cancelled": False, "updated_at": "2026-01-01T00:00:00Z"}
         task |= {"id": number, "annotations": [{"id": number, **answer}]}
     (folder / "answered.json").write_text(json.dumps(tasks))
+
+
+def asked_as_curl_does(words: list[str], port: int) -> Any:
+    """What the server answers to a curl command of the README, on the port where it listens."""
+    after = dict(pairwise(words))
+    address = next(word for word in words if word.startswith("localhost:8000"))
+    name, _, value = after["-H"].partition(": ")
+    answer = httpx.post(f"http://{address.replace('8000', str(port))}", content=after["-d"], headers={name: value})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
 
 
 @pytest.fixture
@@ -72,6 +95,8 @@ def test_every_command_runs(
         if words[0].startswith("./scripts/"):
             assert (repository / words[0]).is_file(), words
             continue
+        if words[0] == "curl":
+            continue  # asked while the server runs
         assert words[0] == "tagnet", words
         if "-m" in words:
             read_request([word for word in words[2:] if word != "-m"])  # tests/integration/test_sweeps.py runs sweeps
@@ -82,6 +107,13 @@ def test_every_command_runs(
         if words[1] == "serve":
             with running(folder / words[2], folder / "log.txt", *words[3:]) as server:
                 assert httpx.get(f"http://127.0.0.1:{server.port}/ready").status_code == 200
+                for asked in (each for each in commands(repository) if each[0] == "curl"):
+                    answer = asked_as_curl_does(asked, server.port)
+                    said = next(json.loads(block) for block in blocks(repository, "json") if "model_version" in block)
+                    assert answer.keys() == said.keys()
+                    tags, said_tags = answer["results"][0]["tags"], said["results"][0]["tags"]
+                    assert [each.keys() for each in tags] == [each.keys() for each in said_tags]
+                    ran.append("curl")
             ran.append("serve")
             continue
         if any(word.startswith(("runs/sweep", "experiment=runs/sweep")) for word in words):
@@ -99,7 +131,7 @@ def test_every_command_runs(
         # Two runs of one epoch may well lose a tag.
         assert code == 0 or (code == 1 and "--gate" in words), (words, err)
         ran.append(words[0])
-    assert {"train", "inspect", "predict", "evaluate", "export", "serve", "label"} <= set(ran)
+    assert {"train", "inspect", "predict", "evaluate", "export", "serve", "curl", "label"} <= set(ran)
     assert len(json.loads((folder / "projects-2.json").read_text())) == 400
     lines = [json.loads(line) for line in (folder / "tags.jsonl").read_text().splitlines()]
     assert [line["id"] for line in lines] == list(range(501, 521))

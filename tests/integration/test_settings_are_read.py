@@ -41,8 +41,9 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> set[tuple[str, str]]:
 
     def recorder(self: Any, name: str) -> Any:
         if not name.startswith("_"):
-            caller = Path(sys._getframe(1).f_code.co_filename).name
-            if caller not in ("config.py", "strict_build.py", "dataclasses.py", "<string>"):
+            caller = Path(sys._getframe(1).f_code.co_filename)
+            checks = caller.parent == Path(settings.__file__).parent
+            if not checks and caller.name not in ("strict_build.py", "dataclasses.py", "<string>"):
                 seen.add((type(self).__name__, name))
         return object.__getattribute__(self, name)
 

@@ -156,3 +156,12 @@ def test_records_at_hand_keep_their_own_tags(small: tuple[str, ...], small_recor
     assert run.tagger("cpu").tags == ("a-tag-of-mine", "another-of-mine")
     data = json.loads((run.dir / "data.json").read_text())
     assert (data["source"], data["taxonomy"]) == ("the given records", None)
+
+
+def test_a_promise_of_recall_is_said_to_be_void_for_later_records(train: Train) -> None:
+    said = {
+        split: (train(split, "thresholds=conformal_recall", f"split={split}").dir / "run.log").read_text()
+        for split in ("date", "iterative")
+    }
+    assert "the recall of 0.8 that thresholds.recall asks for is promised for records like those" in said["date"]
+    assert "promised" not in said["iterative"]

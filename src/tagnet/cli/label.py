@@ -23,6 +23,22 @@ Taxonomy = Annotated[
     str | None, typer.Option(help="A tags.json: aliases are resolved, parents added. Without it no tag is changed.")
 ]
 Column = Annotated[list[str] | None, typer.Option(help="OURS=THEIRS: the name of a column in the file.")]
+Bundle = Annotated[
+    Path | None, typer.Option(help="A bundle that suggests tags beside the author's, such as RUN/bundle.")
+]
+MoreTags = Annotated[str | None, typer.Option(help="A tags.json, whose tags can be chosen, too.")]
+Feature = Annotated[
+    list[str] | None, typer.Option(help="A field to show; default: the bundle's, or title and description.")
+]
+Device = Annotated[str, typer.Option(help="cpu, gpu, or auto for a GPU where there is one.")]
+Project = Annotated[str, typer.Option(help="The title of the project in Label Studio.")]
+Url = Annotated[
+    str, typer.Option(envvar="LABEL_STUDIO_URL", show_envvar=True, help="The address of the Label Studio server.")
+]
+TokenFile = Annotated[
+    Path | None, typer.Option(help="Label Studio's token is in it; default: the variable LABEL_STUDIO_API_KEY.")
+]
+_LOCAL = "http://localhost:8080"
 
 
 @label.command("export")
@@ -30,19 +46,15 @@ def export_tasks(
     tool: Annotated[str, typer.Option(help=f"One of {_TOOLS}.")],
     records: Records,
     output: Annotated[Path, typer.Option(help="A new file; for brat a new folder.")],
-    bundle: Annotated[
-        Path | None, typer.Option(help="A bundle that suggests tags beside the author's, such as RUN/bundle.")
-    ] = None,
-    taxonomy: Annotated[str | None, typer.Option(help="A tags.json, whose tags can be chosen, too.")] = None,
-    feature: Annotated[
-        list[str] | None, typer.Option(help="A field to show; default: the bundle's, or title and description.")
-    ] = None,
+    bundle: Bundle = None,
+    taxonomy: MoreTags = None,
+    feature: Feature = None,
     column: Column = None,
     control: Annotated[str, typer.Option(help="For label-studio: choices, or taxonomy to show a tree.")] = "choices",
     max_choices: Annotated[
         int | None, typer.Option(min=1, help="For prodigy and scale, which repeat tags in each task (default 400).")
     ] = None,
-    device: Annotated[str, typer.Option(help="cpu, gpu, or auto for a GPU where there is one.")] = "auto",
+    device: Device = "auto",
 ) -> None:
     """Write records as tasks of a labelling tool, the author's and the model's tags ticked."""
     from tagnet.cli.label_files import run_export
@@ -70,11 +82,77 @@ def import_answers(
     ],
     taxonomy: Taxonomy = None,
     annotator: Annotated[str | None, typer.Option(help="Who answered, where the tool does not say.")] = None,
+    records: Annotated[
+        str | None, typer.Option(help="For tagnet: the records, among which texts without an id are looked up.")
+    ] = None,
+    column: Column = None,
 ) -> None:
     """Read what a labelling tool exported, and add its answers to a log."""
     from tagnet.cli.label_files import run_import
 
-    run_import(tool, file, output, taxonomy=taxonomy, annotator=annotator)
+    run_import(tool, file, output, taxonomy=taxonomy, annotator=annotator, records=records, columns=column or [])
+
+
+@label.command("push")
+def push_tasks(
+    records: Records,
+    project: Project,
+    url: Url = _LOCAL,
+    token_file: TokenFile = None,
+    bundle: Bundle = None,
+    taxonomy: MoreTags = None,
+    feature: Feature = None,
+    column: Column = None,
+    control: Annotated[str, typer.Option(help="choices, or taxonomy to show a tree.")] = "choices",
+    device: Device = "auto",
+) -> None:
+    """Send records to a Label Studio server as tasks: those that are not there yet, each once."""
+    from tagnet.cli.label_server import Server, run_push
+
+    run_push(
+        Server(url, project, token_file),
+        records,
+        bundle=bundle,
+        taxonomy=taxonomy,
+        features=feature or [],
+        columns=column or [],
+        control=control,
+        device=device,
+    )
+
+
+@label.command("pull")
+def pull_answers(
+    project: Project,
+    output: Annotated[
+        Path, typer.Option(help="The log of answers, JSON Lines; new answers are written behind old ones.")
+    ],
+    url: Url = _LOCAL,
+    token_file: TokenFile = None,
+    taxonomy: Taxonomy = None,
+) -> None:
+    """Add the answers of a Label Studio server to a log, each once."""
+    from tagnet.cli.label_server import Server, run_pull
+
+    run_pull(Server(url, project, token_file), output, taxonomy=taxonomy)
+
+
+@label.command("status")
+def project_status(
+    project: Project,
+    url: Url = _LOCAL,
+    token_file: TokenFile = None,
+    records: Annotated[str | None, typer.Option(help="Records to hold against what was sent.")] = None,
+    answers: Annotated[Path | None, typer.Option(help="A log of answers to hold against what was answered.")] = None,
+    feature: Feature = None,
+    column: Column = None,
+) -> None:
+    """Say what a project on a Label Studio server holds; nothing is changed."""
+    from tagnet.cli.label_server import Server, run_status
+
+    run_status(
+        Server(url, project, token_file), records=records, answers=answers, features=feature or [], columns=column or []
+    )
 
 
 @label.command("merge")

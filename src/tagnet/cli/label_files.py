@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tagnet.cli.console import message_console, result_console, speak_to
-from tagnet.cli.extras import require_extra
+from tagnet.cli.label_tasks import check_features, load_tree, make_tasks, say_review
 from tagnet.cli.predict import parse_columns
 from tagnet.errors import ConfigError, LabelingError, nearest
 from tagnet.labeling.agreement import TagAgreement, can_measure
@@ -25,16 +25,15 @@ from tagnet.labeling.labelled_rows import LabelledRows, read_labelled_rows
 from tagnet.labeling.merge import Merged, merge
 from tagnet.labeling.rebuild import rebuild
 from tagnet.labeling.resolve import check_rule
-from tagnet.labeling.review import add_to_review, review_path
-from tagnet.labeling.tasks import TaskBatch, make_batch
+from tagnet.labeling.review import add_to_review
+from tagnet.labeling.tasks import TaskBatch
 from tagnet.labeling.tools.codec import Codec
 from tagnet.labeling.tools.label_studio import CONTROLS, LabelStudio
 from tagnet.labeling.tools.prodigy import Prodigy
 from tagnet.labeling.tools.registry import find_codec
 from tagnet.labeling.tools.scale import Scale
+from tagnet.labeling.tools.tagnet_page import TagnetPage
 from tagnet.labeling.version import read_steps, version_path, write_version
-from tagnet.records.sources import resolve_taxonomy
-from tagnet.records.taxonomy import Taxonomy, load_taxonomy
 
 _LEAST_AGREED = 10
 
@@ -57,9 +56,9 @@ def run_export(
     messages = message_console()
     speak_to(messages)
     rows = read_labelled_rows(records, parse_columns(columns))
-    _check_features(rows, features)
-    tree = _taxonomy(taxonomy)
-    batch = _batch(rows, tree, bundle, features, device, messages)
+    check_features(rows, features)
+    tree = load_tree(taxonomy)
+    batch = make_tasks(rows, tree, bundle, features, device, messages)
     written = _write(codec, batch, output)
     limit = getattr(codec, "max_choices", len(batch.tags))
     of = f"{limit} of the {len(batch.tags)}" if limit < len(batch.tags) else f"{len(batch.tags)}"
@@ -67,12 +66,25 @@ def run_export(
     messages.print(Text(f"{count} → {', '.join(map(str, written))}"), soft_wrap=True)
 
 
-def run_import(tool: str, file: Path, output: Path, *, taxonomy: str | None, annotator: str | None) -> None:
+def run_import(
+    tool: str,
+    file: Path,
+    output: Path,
+    *,
+    taxonomy: str | None,
+    annotator: str | None,
+    records: str | None = None,
+    columns: Sequence[str] = (),
+) -> None:
     """Run the command."""
     codec = find_codec(tool)
+    if records is not None:
+        if not isinstance(codec, TagnetPage):
+            raise ConfigError(f"--records: expected --tool tagnet, whose texts may have no id, found {tool}")
+        codec = dataclasses.replace(codec, records=read_labelled_rows(records, parse_columns(columns)))
     messages = message_console()
     speak_to(messages)
-    tree = _taxonomy(taxonomy)
+    tree = load_tree(taxonomy)
     if not file.exists():
         beside = [entry.name for entry in file.parent.iterdir()] if file.parent.is_dir() else []
         raise LabelingError(f"{file}: no such file{nearest(file.name, beside)}")
@@ -84,7 +96,7 @@ def run_import(tool: str, file: Path, output: Path, *, taxonomy: str | None, ann
     known = len(found.answers) - new
     parts = [f"{new} new answers", f"{known} known ones" if known else "", f"{found.num_waiting} tasks wait"]
     messages.print(Text(f"{', '.join(part for part in parts if part)} → {output}"), soft_wrap=True)
-    _say_review(messages, output, len(found.review))
+    say_review(messages, output, len(found.review))
 
 
 def run_merge(
@@ -96,7 +108,7 @@ def run_merge(
     speak_to(messages)
     rows = read_labelled_rows(records, parse_columns(columns))
     log = read_log(answers)
-    tree = _taxonomy(taxonomy)
+    tree = load_tree(taxonomy)
     hidden = not messages.is_terminal or chosen != "dawid-skene"
     with Progress(console=messages, transient=True, disable=hidden, redirect_stdout=False) as progress:
         task = progress.add_task("resolving")
@@ -115,7 +127,7 @@ def run_merge(
     messages.print(Text(f"changes, conflicts, provenance → {version_path(output)}"), soft_wrap=True)
     if merged.agreement and not can_measure():
         messages.print(Text("Krippendorff's α needs: pip install 'tagnet[label]'"), soft_wrap=True)
-    _say_review(messages, output, len(merged.review))
+    say_review(messages, output, len(merged.review))
 
 
 def run_rebuild(version: Path, records: str, answers: Sequence[Path], output: Path) -> None:
@@ -136,49 +148,6 @@ def _codec(tool: str, control: str, max_choices: int | None) -> Codec:
         if control == known:
             return dataclasses.replace(codec, control=known) if isinstance(codec, LabelStudio) else codec
     raise ConfigError(f"--control: expected {', '.join(CONTROLS)}; found {control!r}{nearest(control, CONTROLS)}")
-
-
-def _check_features(rows: LabelledRows, features: Sequence[str]) -> None:
-    """Refuse fields to show that no row has."""
-    there = dict.fromkeys(key for row in rows.rows for key in row)
-    for name in features:
-        if rows.schema.column(name) not in there:
-            hint = nearest(rows.schema.column(name), there)
-            raise ConfigError(
-                f"--feature {name}: no row of {rows.source} has that column; there are {', '.join(there)}{hint}"
-            )
-
-
-def _taxonomy(name: str | None) -> Taxonomy | None:
-    return None if name is None else load_taxonomy(resolve_taxonomy(name))
-
-
-def _batch(
-    rows: LabelledRows,
-    tree: Taxonomy | None,
-    bundle: Path | None,
-    features: Sequence[str],
-    device: str,
-    messages: Console,
-) -> TaskBatch:
-    """The tasks, with what a bundle suggests where there is one."""
-    others = tree.tags if tree is not None else ()
-    parents = {tag: above[0] for tag in others if tree is not None and (above := tree.parents_of(tag))}
-    if bundle is None:
-        shown = tuple(features) or rows.usual_features()
-        return make_batch(rows.records(shown), shown, declared=others, parents=parents)
-    require_extra("train", "label export --bundle")
-    from tagnet.labeling.suggestions import suggest
-    from tagnet.prediction.tagger import Tagger
-
-    tagger = Tagger.load(bundle, device)
-    shown = tuple(features) or tagger.bundle.text.features
-    records = rows.records(tuple(dict.fromkeys([*shown, *tagger.bundle.text.features])))
-    hidden = not messages.is_terminal
-    with Progress(console=messages, transient=True, disable=hidden, redirect_stdout=False) as progress:
-        task = progress.add_task("predicting", total=len(records))
-        suggested = suggest(tagger, records, progress=lambda done: progress.update(task, completed=done))
-    return make_batch(records, shown, suggested=suggested, declared=[*others, *tagger.tags], parents=parents)
 
 
 def _write(codec: Codec, batch: TaskBatch, output: Path) -> Sequence[Path]:
@@ -202,11 +171,6 @@ def _same(one: Path, other: Path) -> bool:
             filecmp.cmpfiles(one, other, names, shallow=False)[1:]
         )
     return one.is_file() and other.is_file() and filecmp.cmp(one, other, shallow=False)
-
-
-def _say_review(messages: Console, output: Path, count: int) -> None:
-    if count:
-        messages.print(Text(f"{count} to look at → {review_path(output)}", style="yellow"), soft_wrap=True)
 
 
 def _show_merged(console: Console, rows: LabelledRows, merged: Merged) -> None:

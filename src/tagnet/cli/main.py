@@ -176,6 +176,16 @@ def serve(
     token_file: Annotated[
         Path | None, typer.Option(help="Clients have to send the token in it; default: TAGNET_TOKEN, else none.")
     ] = None,
+    label_studio: Annotated[
+        bool, typer.Option("--label-studio", help="Be an ML backend of Label Studio, too.")
+    ] = False,
+    label_studio_events: Annotated[
+        Path | None, typer.Option(help="A JSON Lines file that Label Studio's annotation events are appended to.")
+    ] = None,
+    on_labelled: Annotated[
+        str | None, typer.Option(metavar="COMMAND", help="Started, without a shell, for each batch of finished tasks.")
+    ] = None,
+    labelled_batch: Annotated[int | None, typer.Option(min=1, help="Newly finished tasks of a batch.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of a batch; default: one a core.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Records in a batch.")] = 8,
     max_body: Annotated[int, typer.Option(min=1024, help="Bytes of a request's body.")] = Limits.body_bytes,
@@ -184,7 +194,7 @@ def serve(
     max_queue: Annotated[int, typer.Option(min=1, help="Records that wait at one time.")] = Limits.queue_records,
 ) -> None:
     """Serve a bundle over HTTP: suggested tags for programs, and a page for authors."""
-    from tagnet.cli.serve import run
+    from tagnet.cli.serve import LabelStudioOptions, run
 
     run(
         bundle,
@@ -192,6 +202,7 @@ def serve(
         port=port,
         annotations=annotations,
         token_file=token_file,
+        label_studio=LabelStudioOptions(label_studio, label_studio_events, on_labelled, labelled_batch),
         threads=threads,
         batch_size=batch_size,
         limits=Limits(body_bytes=max_body, records=max_records, characters=max_characters, queue_records=max_queue),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-import os
+import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from rich.text import Text
 
 from tagnet.cli.console import message_console, speak_to
 from tagnet.cli.extras import missing_packages, require_extra
+from tagnet.cli.token import read_token
 from tagnet.errors import BundleError, ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -25,6 +27,16 @@ _LOG = logging.getLogger("tagnet.serving")
 TOKEN_VARIABLE = "TAGNET_TOKEN"
 
 
+@dataclass(frozen=True)
+class LabelStudioOptions:
+    """What the command line says of Label Studio."""
+
+    asked_for: bool
+    events: Path | None
+    on_labelled: str | None
+    batch: int | None
+
+
 def run(
     bundle: Path,
     *,
@@ -32,26 +44,29 @@ def run(
     port: int,
     annotations: Path | None,
     token_file: Path | None,
+    label_studio: LabelStudioOptions,
     threads: int | None,
     batch_size: int,
     limits: Limits,
 ) -> None:
     """Run the command."""
     require_extra("serve", "serve")
-    from tagnet.serving.app import Settings, build_app
+    from tagnet.serving.app import LabelStudio, Settings, build_app
     from tagnet.serving.engine import Engine, load_engine
     from tagnet.serving.server import serve
 
     messages = message_console()
     speak_to(messages)
-    token = read_token(token_file)
+    command = labelled_command(label_studio)
+    backend = LabelStudio(label_studio.events, command, label_studio.batch or 1) if label_studio.asked_for else None
+    token = read_token(token_file, TOKEN_VARIABLE)
     if token is None and not _is_loopback(host):
         _LOG.warning("--host %s: whoever reaches it is answered; --token-file FILE asks for a token", host)
 
     def load(folder: Path) -> Engine:
         return load_engine(onnx_of(folder), threads)
 
-    guard = build_app(Settings(bundle, load, limits, batch_size, annotations, token))
+    guard = build_app(Settings(bundle, load, limits, batch_size, annotations, token, backend))
 
     def started(port: int) -> None:
         shown = f"[{host}]" if ":" in host else host
@@ -61,26 +76,36 @@ def run(
     messages.print(Text("stopped"))
 
 
-def read_token(path: Path | None) -> str | None:
-    """The token that clients have to send: of a file, of the environment, or none.
+def labelled_command(options: LabelStudioOptions) -> tuple[str, ...] | None:
+    """Program and arguments of what is started for a batch of finished tasks; no shell reads them.
 
     Raises:
-        ConfigError: the file cannot be read, or what is in it is no token.
+        ConfigError: options are missing that go together, or there is no such program.
     """
-    if path is None:
-        place, token = TOKEN_VARIABLE, os.environ.get(TOKEN_VARIABLE)
-        if token is None:
-            return None
-    else:
-        place = f"--token-file {path}"
-        try:
-            token = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{place}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
-    token = token.strip()
-    if not token or not token.isascii() or not token.isprintable() or " " in token:
-        raise ConfigError(f"{place}: expected one word of ASCII characters, found {len(token)} characters of others")
-    return token
+    if not options.asked_for:
+        given = {
+            "--label-studio-events": options.events,
+            "--on-labelled": options.on_labelled,
+            "--labelled-batch": options.batch,
+        }
+        for name, value in given.items():
+            if value is not None:
+                raise ConfigError(f"{name}: expected --label-studio beside it, found none")
+    if options.on_labelled is None:
+        if options.batch is not None:
+            raise ConfigError("--labelled-batch: expected --on-labelled COMMAND beside it, found none")
+        return None
+    if options.events is None or options.batch is None:
+        missing = "--label-studio-events FILE" if options.events is None else "--labelled-batch N"
+        raise ConfigError(f"--on-labelled: expected {missing} beside it, found none")
+    try:
+        words = tuple(shlex.split(options.on_labelled))
+    except ValueError as fault:
+        raise ConfigError(f"--on-labelled: expected words as a shell splits them, found a fault ({fault})") from fault
+    if not words or shutil.which(words[0]) is None:
+        found = repr(words[0]) if words else "nothing"
+        raise ConfigError(f"--on-labelled: expected a program that can be started, found {found}; is it on the PATH?")
+    return words
 
 
 def onnx_of(folder: Path) -> Path:

@@ -89,7 +89,7 @@ def extend_log(path: Path, new: Iterable[tuple[Answer, Origin]]) -> int:
 
 
 def _extend(path: Path, new: Sequence[tuple[Answer, Origin]]) -> int:
-    log = read_log(path) if path.is_file() and path.stat().st_size else AnswerLog((), (), {})
+    log = _read_or_none(path)
     fresh = _fresh(log, new)
     # The provenance first: an answer whose provenance was lost on the way would be taken on trust.
     if fresh:
@@ -99,6 +99,15 @@ def _extend(path: Path, new: Sequence[tuple[Answer, Origin]]) -> int:
         lines = [*log.lines, *(json.dumps(answer_to_plain(answer), ensure_ascii=True) for answer, _ in fresh)]
         write_text(path, "".join(line + "\n" for line in lines))
     return len(fresh)
+
+
+def count_new(path: Path, new: Iterable[tuple[Answer, Origin]]) -> int:
+    """How many of some answers `extend_log` would write; raises as `read_log`, but for a log that is not there."""
+    return len(_fresh(_read_or_none(path), list(new)))
+
+
+def _read_or_none(path: Path) -> AnswerLog:
+    return read_log(path) if path.is_file() and path.stat().st_size else AnswerLog((), (), {})
 
 
 def _fresh(log: AnswerLog, new: Sequence[tuple[Answer, Origin]]) -> list[tuple[Answer, Origin]]:

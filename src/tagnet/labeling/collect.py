@@ -78,7 +78,7 @@ def collect(
 
 def _read(slip: object) -> Slip | LabelingError:
     try:
-        return slip if isinstance(slip, Slip) else read_slip(slip)
+        return slip if isinstance(slip, Slip | LabelingError) else read_slip(slip)
     except LabelingError as fault:
         return fault
 

@@ -1,11 +1,11 @@
-"""Authors' answers, appended to a file: each is on disk before the author is told so.
+"""Authors' answers, as they are appended to a file.
 
 One JSON object a line:
 
     id              of the annotation
     at              when it came, in UTC
     project_id      the record's id; null for a text that has none
-    model_version   of the model whose suggestions were shown
+    model_version   of the model whose suggestions were shown: what the request says, else that of the model served
     annotator, comment
     record          the text fields
     shown           what was shown: tag, probability, source (model, author or rule)
@@ -16,101 +16,11 @@ One JSON object a line:
 
 from __future__ import annotations
 
-import fcntl
-import json
-import logging
-import os
-import threading
-import uuid
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from tagnet.errors import RunDirectoryError
 from tagnet.serving.engine import Engine
 from tagnet.serving.refusal import Refusal
 from tagnet.serving.schemas import AnnotationRequest
-
-_LOG = logging.getLogger("tagnet.serving")
-_LOOKED_AT = 1 << 22
-
-
-class AnnotationFile:
-    """An append-only file, held by one server."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._handle = -1
-        self._lock = threading.Lock()
-
-    def open(self) -> None:
-        """Open the file, make it where it is not there, and drop a line that a crash has torn.
-
-        Raises:
-            RunDirectoryError: it cannot be written, or another server writes to it.
-        """
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise RunDirectoryError(
-                    f"--annotations {self.path}: another server writes to it; give each server a file of its own"
-                ) from error
-            self._mend()
-        except (OSError, RunDirectoryError) as error:
-            self.close()
-            if isinstance(error, RunDirectoryError):
-                raise
-            raise RunDirectoryError(f"--annotations {self.path}: cannot be written ({error.strerror})") from error
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._handle >= 0:
-            os.close(self._handle)
-            self._handle = -1
-
-    def append(self, annotation: Mapping[str, Any]) -> str:
-        """Write one annotation and wait until it is on disk; its id.
-
-        Raises:
-            OSError: it could not be stored; nothing of it is left in the file.
-        """
-        identity = str(uuid.uuid4())
-        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        line = json.dumps({"id": identity, "at": now, **annotation}, ensure_ascii=False) + "\n"
-        content = line.encode()
-        with self._lock:
-            size = os.fstat(self._handle).st_size
-            try:
-                written = os.write(self._handle, content)
-                if written != len(content):
-                    raise OSError(28, os.strerror(28))
-                os.fsync(self._handle)
-            except OSError:
-                os.ftruncate(self._handle, size)
-                raise
-        return identity
-
-    def _mend(self) -> None:
-        """End the last line, or take it away where it is torn: nobody was told that it was stored."""
-        size = os.fstat(self._handle).st_size
-        tail = os.pread(self._handle, _LOOKED_AT, max(0, size - _LOOKED_AT))
-        last = tail[tail.rfind(b"\n") + 1 :]
-        if not last:
-            return
-        try:
-            json.loads(last)
-        except ValueError:
-            os.ftruncate(self._handle, size - len(last))
-            _LOG.warning(
-                "%s: its last line is torn, from a crash, and was taken away; it was never acknowledged", self.path
-            )
-        else:
-            os.write(self._handle, b"\n")
-        os.fsync(self._handle)
 
 
 def annotation_row(asked: AnnotationRequest, engine: Engine, most_characters: int) -> dict[str, Any]:
@@ -136,7 +46,7 @@ def annotation_row(asked: AnnotationRequest, engine: Engine, most_characters: in
     engine.check_tags([each.tag for each in asked.shown], "shown")
     return {
         "project_id": identity,
-        "model_version": engine.version,
+        "model_version": asked.model_version or engine.version,
         "annotator": asked.annotator,
         "record": fields,
         "shown": [each.model_dump() for each in asked.shown],

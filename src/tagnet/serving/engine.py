@@ -69,6 +69,10 @@ class Engine:
         )
         return f'{{"results": [{results}], "model_version": {self._version_json}}}'.encode()
 
+    def accept(self, probs_NK: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which tags are accepted, (N, K)."""
+        return self._rule.accept(probs_NK)
+
     def labels(self, *, annotations: bool) -> bytes:
         """The body of /v1/labels."""
         described = self.model.described

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import logging
@@ -31,11 +32,20 @@ _ALWAYS = [
 class Guard:
     """An ASGI application around another."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, token: str | None) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, token: str | None, *, basic: bool = False) -> None:
+        """Around an application.
+
+        Args:
+            app: the application.
+            metrics: what requests are counted in.
+            token: what clients have to send; None: nothing.
+            basic: the token is taken as the password of Basic authentication, too: Label Studio sends no other.
+        """
         self._app = app
         self._metrics = metrics
         self.routes: frozenset[str] = frozenset()
         """Paths that are counted by name; a client could make up any number of others."""
+        self._basic = basic
         self._token_hash = None if token is None else _hash(token.encode())
         self.in_flight = 0
         self.stopping = False
@@ -93,6 +103,8 @@ class Guard:
         assert self._token_hash is not None
         given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
         kind, _, token = given.partition(b" ")
+        if self._basic and kind.lower() == b"basic":
+            kind, token = b"bearer", _password(token)
         # Hashes have one length, whatever was sent.
         return kind.lower() == b"bearer" and hmac.compare_digest(_hash(token.strip()), self._token_hash)
 
@@ -103,6 +115,19 @@ def failed() -> Response:
     _LOG.exception("request %s failed", identity)
     message = f"the server failed; its log says why under the id {identity}"
     return json_response(refusal_body("internal", message), 500)
+
+
+def _password(credentials: bytes) -> bytes:
+    """The password of Basic authentication, nothing where there is none.
+
+    >>> import base64
+    >>> _password(base64.b64encode(b"label-studio:secret")), _password(b"?")
+    (b'secret', b'')
+    """
+    try:
+        return base64.b64decode(credentials, validate=True).partition(b":")[2]
+    except ValueError:
+        return b""
 
 
 def _hash(token: bytes) -> bytes:

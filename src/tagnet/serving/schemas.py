@@ -24,7 +24,8 @@ class _Request(BaseModel):
 class TagsRequest(_Request):
     """Records to suggest tags for."""
 
-    records: Annotated[list[RecordFields], Field(min_length=1)]
+    # One fault is enough: half a million of them, which fit into a body, take seconds to be told.
+    records: Annotated[list[RecordFields], Field(min_length=1, fail_fast=True)]
     top: Annotated[int, Field(ge=1, description="Only that many tags a record, the most probable.")] | None = None
 
 
@@ -32,7 +33,7 @@ class ExplainRequest(_Request):
     """One record, and the tags whose words are asked for."""
 
     record: RecordFields
-    tags: Annotated[list[TagName], Field(min_length=1, max_length=5)]
+    tags: Annotated[list[TagName], Field(min_length=1, fail_fast=True)]
 
 
 class ShownTag(_Request):
@@ -53,8 +54,38 @@ class AnnotationRequest(_Request):
     kept: Annotated[list[TagName], Field(max_length=10_000)]
     added: Annotated[list[TagName], Field(max_length=10_000)]
     removed: Annotated[list[TagName], Field(max_length=10_000)]
+    model_version: (
+        Annotated[str, Field(min_length=1, max_length=200, description="Of the answer that the tags were shown from.")]
+        | None
+    ) = None
     comment: Annotated[str, Field(max_length=4000)] | None = None
     annotator: Annotated[str, Field(max_length=200)] | None = None
+
+
+class _LabelStudioRequest(BaseModel):
+    """Label Studio sends more with every version: what is not needed is passed over."""
+
+    model_config = ConfigDict(extra="ignore", strict=True, allow_inf_nan=False)
+
+
+class SetupRequest(_LabelStudioRequest):
+    """A project has taken this server as its ML backend. The token that it sends is not wanted, and not kept."""
+
+
+class PredictRequest(_LabelStudioRequest):
+    """Tasks to predict for, and the project's labeling config."""
+
+    tasks: list[dict[str, Any]]
+    label_config: str
+
+
+class WebhookRequest(_LabelStudioRequest):
+    """Something has happened in a project."""
+
+    action: str
+    annotation: dict[str, Any] | list[dict[str, Any]] | None = None
+    annotations: list[dict[str, Any]] | None = None
+    task: dict[str, Any] | list[dict[str, Any]] | None = None
 
 
 class Tag(BaseModel):

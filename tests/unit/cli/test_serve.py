@@ -1,4 +1,4 @@
-"""What `tagnet serve` is told, before it serves: a token, and a folder that is or becomes an ONNX export."""
+"""What `tagnet serve` is told, before it serves: a folder that is or becomes an ONNX export."""
 
 from __future__ import annotations
 
@@ -12,34 +12,8 @@ import pytest
 
 from tagnet.bundle import Bundle
 from tagnet.cli import serve
-from tagnet.cli.serve import onnx_of, read_token
+from tagnet.cli.serve import LabelStudioOptions, labelled_command, onnx_of
 from tagnet.errors import BundleError, ConfigError, MissingExtraError
-
-
-def test_a_token_comes_from_a_file_then_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("TAGNET_TOKEN", raising=False)
-    assert read_token(None) is None
-    monkeypatch.setenv("TAGNET_TOKEN", "from-environment")
-    assert read_token(None) == "from-environment"
-    (tmp_path / "token").write_text("from-file\n")
-    assert read_token(tmp_path / "token") == "from-file"
-
-
-@pytest.mark.parametrize("content", [b"", b" \n", b"two words", "schlüssel".encode(), b"\xff\xfe"])
-def test_what_is_no_token(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "token"
-    path.write_bytes(content)
-    with pytest.raises(ConfigError, match="--token-file") as refused:
-        read_token(path)
-    said = str(refused.value).replace(str(path), "")
-    assert "schl" not in said
-    assert "two" not in said
-
-
-def test_an_empty_variable_is_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TAGNET_TOKEN", "")
-    with pytest.raises(ConfigError, match="TAGNET_TOKEN: expected one word"):
-        read_token(None)
 
 
 @pytest.fixture
@@ -104,3 +78,30 @@ def test_without_what_exports_the_command_is_named(
 )
 def test_loopback(host: str, loopback: bool) -> None:
     assert serve._is_loopback(host) is loopback
+
+
+def test_a_command_is_words_and_no_shell(tmp_path: Path) -> None:
+    events = tmp_path / "events.jsonl"
+    words = labelled_command(LabelStudioOptions(True, events, "sh -c 'tagnet train; x' $(pwd) \"a b\"", 3))
+    assert words == ("sh", "-c", "tagnet train; x", "$(pwd)", "a b")
+    assert labelled_command(LabelStudioOptions(True, events, None, None)) is None
+    assert labelled_command(LabelStudioOptions(False, None, None, None)) is None
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ((False, Path("e"), None, None), "--label-studio-events: expected --label-studio beside it"),
+        ((False, None, "sh", None), "--on-labelled: expected --label-studio beside it"),
+        ((False, None, None, 3), "--labelled-batch: expected --label-studio beside it"),
+        ((True, None, None, 3), "--labelled-batch: expected --on-labelled COMMAND beside it"),
+        ((True, None, "sh", 3), "--on-labelled: expected --label-studio-events FILE beside it"),
+        ((True, Path("e"), "sh", None), "--on-labelled: expected --labelled-batch N beside it"),
+        ((True, Path("e"), "", 3), "--on-labelled: expected a program that can be started, found nothing"),
+        ((True, Path("e"), "no-such-program-here x", 3), "found 'no-such-program-here'; is it on the PATH"),
+        ((True, Path("e"), "sh 'half", 3), "--on-labelled: expected words as a shell splits them"),
+    ],
+)
+def test_options_that_go_together(options: Any, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        labelled_command(LabelStudioOptions(*options))

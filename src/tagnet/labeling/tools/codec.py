@@ -30,7 +30,8 @@ class Reply:
     place: str
     """Where in the file it stands, for messages and review."""
     slip: object
-    """What stands where the slip should be; None where nothing does; a `Slip` where a tool of our own needs none."""
+    """What stands where the slip should be; None where nothing does. A `Slip`, or why there is none, where a tool of
+    our own sends none out."""
     chosen: tuple[str, ...] | None
     """The tags that are ticked now; None where the annotator skipped."""
     text: str | None = None

@@ -26,9 +26,11 @@ from tagnet.records.json_files import describe
 Control = Literal["choices", "taxonomy"]
 CONTROLS: tuple[Control, ...] = get_args(Control)
 
-_NAME = "tags"
-_TO_NAME = "text"
-_AUTHOR_ONLY = "author"
+CONTROL_NAME = "tags"
+"""The control in which tags are chosen: what results call `from_name`."""
+TEXT_NAME = "text"
+AUTHOR_ONLY = "author"
+"""The model version of predictions where no model was asked."""
 _EXPECTED = "a task of Label Studio's full JSON export"
 
 
@@ -43,7 +45,8 @@ class LabelStudio:
         """Write the tasks, and the labeling config beside them."""
         config = beside(output, "config.xml")
         xml = labeling_config(batch, self.control)
-        write_rows(output, (encode_task(task, batch, self.control) for task in batch.tasks))
+        version = _one_version(batch)
+        write_rows(output, (encode_task(task, batch, self.control, version) for task in batch.tasks))
         write_text(config, xml)
         return [output, config]
 
@@ -51,26 +54,33 @@ class LabelStudio:
         """Read a full JSON export."""
         rows = list(read_rows(path, self.name, _EXPECTED))
         replies = [reply for place, row in rows for reply in decode_task(row, place)]
-        waiting = tuple(row["data"].get(SLIP) for place, row in rows if not _annotations(row, place))
+        waiting = tuple(row["data"].get(SLIP) for place, row in rows if not annotations_of(row, place))
         return Replies(tuple(replies), None, waiting)
 
 
-def encode_task(task: LabelTask, batch: TaskBatch, control: Control = "choices") -> dict[str, Any]:
+def encode_task(
+    task: LabelTask, batch: TaskBatch, control: Control = "choices", model_version: str = AUTHOR_ONLY
+) -> dict[str, Any]:
     """A task as Label Studio's import takes it; the shown tags are its one prediction, and so are ticked.
 
-    `data` holds the fields under their own names, `text`, `project_id`, `content_hash` and the slip.
+    `data` holds the fields under their own names, `text`, `project_id`, `content_hash` and the slip. `model_version` is
+    the same for all tasks of a project: Label Studio shows the predictions of one version alone.
     """
     slip = task.slip
     own = {"project_id": slip.project_id, "content_hash": slip.content_hash, "text": task.text, SLIP: write_slip(slip)}
-    versions = sorted({each.model_version for each in slip.shown if each.model_version})
     prediction: dict[str, Any] = {
-        "model_version": "+".join(versions) or _AUTHOR_ONLY,
+        "model_version": model_version,
         "result": [encode_tags(task.shown, batch.parents, control)] if task.shown else [],
     }
     probabilities = [each.probability for each in slip.shown if each.probability is not None]
     if probabilities:
         prediction["score"] = sum(probabilities) / len(probabilities)
     return {"data": {**task.fields, **own}, "predictions": [prediction]}
+
+
+def _one_version(batch: TaskBatch) -> str:
+    versions = {each.model_version for task in batch.tasks for each in task.slip.shown if each.model_version}
+    return "+".join(sorted(versions)) or AUTHOR_ONLY
 
 
 def encode_tags(tags: Sequence[str], parents: Mapping[str, str], control: Control = "choices") -> dict[str, Any]:
@@ -82,7 +92,7 @@ def encode_tags(tags: Sequence[str], parents: Mapping[str, str], control: Contro
     {'taxonomy': [['a', 'b']]}
     """
     value = list(tags) if control == "choices" else [path_of(tag, parents) for tag in tags]
-    return {"from_name": _NAME, "to_name": _TO_NAME, "type": control, "value": {control: value}}
+    return {"from_name": CONTROL_NAME, "to_name": TEXT_NAME, "type": control, "value": {control: value}}
 
 
 def path_of(tag: str, parents: Mapping[str, str]) -> list[str]:
@@ -111,13 +121,15 @@ def labeling_config(batch: TaskBatch, control: Control = "choices") -> str:
             )
     if control == "choices":
         inner = "\n".join(f"    <Choice value={quoteattr(tag)}/>" for tag in batch.tags)
-        group = f'  <Choices name="{_NAME}" toName="{_TO_NAME}" choice="multiple">\n{inner}\n  </Choices>'
-        find = f'  <Filter name="find" toName="{_NAME}" hotkey="shift+f" minlength="0" placeholder="Find a tag"/>\n'
+        group = f'  <Choices name="{CONTROL_NAME}" toName="{TEXT_NAME}" choice="multiple">\n{inner}\n  </Choices>'
+        find = (
+            f'  <Filter name="find" toName="{CONTROL_NAME}" hotkey="shift+f" minlength="0" placeholder="Find a tag"/>\n'
+        )
     else:
         inner = "\n".join(_tree(batch))
-        group = f'  <Taxonomy name="{_NAME}" toName="{_TO_NAME}">\n{inner}\n  </Taxonomy>'
+        group = f'  <Taxonomy name="{CONTROL_NAME}" toName="{TEXT_NAME}">\n{inner}\n  </Taxonomy>'
         find = ""
-    return f'<View>\n  <Text name="{_TO_NAME}" value="$text"/>\n{find}{group}\n</View>\n'
+    return f'<View>\n  <Text name="{TEXT_NAME}" value="$text"/>\n{find}{group}\n</View>\n'
 
 
 def _tree(batch: TaskBatch, above: tuple[str, ...] = (), indent: str = "    ") -> list[str]:
@@ -145,29 +157,37 @@ def decode_task(row: Mapping[str, Any], place: str) -> list[Reply]:
             f"{place}: expected {_EXPECTED}, with the keys data and annotations; found {', '.join(row) or 'none'}\n"
             "Export the project as JSON, not as JSON-MIN, CSV or TSV."
         )
-    replies = []
-    for number, annotation in enumerate(_annotations(row, place), 1):
-        spot = f"{place}, annotation {number}"
-        skipped = annotation.get("was_cancelled") is True
-        chosen = _chosen(annotation.get("result"), spot, skipped=skipped)
-        found = {"task": row.get("id"), "data": dict(data), "annotation": dict(annotation)}
-        replies.append(
-            Reply(
-                place=spot,
-                slip=_checked_slip(data),
-                chosen=None if skipped else chosen,
-                text=data["text"] if isinstance(data.get("text"), str) else "",
-                annotator=as_name(annotation.get("completed_by")),
-                at=as_iso(annotation.get("updated_at")) or as_iso(annotation.get("created_at")),
-                comment=_comment(annotation),
-                found=found,
-            )
-        )
-    return replies
+    spots = ((f"{place}, annotation {number}", each) for number, each in enumerate(annotations_of(row, place), 1))
+    return [decode_annotation({"id": row.get("id"), "data": data}, annotation, spot) for spot, annotation in spots]
 
 
-def _annotations(row: Mapping[str, Any], place: str) -> list[Mapping[str, Any]]:
-    """The annotations of a task; what Label Studio calls drafts and predictions is none."""
+def decode_annotation(row: Mapping[str, Any], annotation: Mapping[str, Any], place: str) -> Reply:
+    """The reply in one annotation of a task; `row` has the task's `id` and `data`.
+
+    Raises:
+        LabelingError: it is none of ours.
+    """
+    data = row["data"]
+    skipped = annotation.get("was_cancelled") is True
+    chosen = _chosen(annotation.get("result"), place, skipped=skipped)
+    return Reply(
+        place=place,
+        slip=checked_slip(data),
+        chosen=None if skipped else chosen,
+        text=data["text"] if isinstance(data.get("text"), str) else "",
+        annotator=as_name(annotation.get("completed_by")),
+        at=as_iso(annotation.get("updated_at")) or as_iso(annotation.get("created_at")),
+        comment=_comment(annotation),
+        found={"task": row["id"], "data": dict(data), "annotation": dict(annotation)},
+    )
+
+
+def annotations_of(row: Mapping[str, Any], place: str) -> list[Mapping[str, Any]]:
+    """The annotations of a task; what Label Studio calls drafts and predictions is none.
+
+    Raises:
+        LabelingError: they are no list of annotations.
+    """
     found = row.get("annotations")
     if found is None:
         return []
@@ -179,7 +199,7 @@ def _annotations(row: Mapping[str, Any], place: str) -> list[Mapping[str, Any]]:
     return found
 
 
-def _checked_slip(data: Mapping[str, Any]) -> object:
+def checked_slip(data: Mapping[str, Any]) -> object:
     """The slip, unless the ids beside it, by which people search, say something else."""
     slip = data.get(SLIP)
     try:
@@ -200,11 +220,11 @@ def _chosen(result: object, place: str, *, skipped: bool) -> tuple[str, ...]:
 
 def _tags_of(each: Mapping[str, Any], place: str) -> Iterable[str]:
     kind, value = each.get("type"), each.get("value")
-    if kind not in ("choices", "taxonomy") or each.get("from_name", _NAME) != _NAME:
+    if kind not in ("choices", "taxonomy") or each.get("from_name", CONTROL_NAME) != CONTROL_NAME:
         if kind in ("textarea", "rating", "number", "datetime"):
             return []  # a control that the team put beside ours
         raise LabelingError(
-            f"{place}: expected results of the control {_NAME!r} (choices or taxonomy), "
+            f"{place}: expected results of the control {CONTROL_NAME!r} (choices or taxonomy), "
             f"found {describe(kind)} of {describe(each.get('from_name'))}"
         )
     tags = value.get(kind) if isinstance(value, Mapping) else None

@@ -5,15 +5,15 @@
 import { send, unsend } from "./answer.js";
 import { render } from "./chips.js";
 import { addTag, reachChanged, removeTag, restoreTag } from "./decisions.js";
-import { byId, element } from "./dom.js";
+import { byId } from "./dom.js";
+import { takeModel } from "./model.js";
 import { choose, closeOptions, renderOptions, searchKey } from "./search.js";
-import { call } from "./server.js";
+import { call, ServerError } from "./server.js";
 import { count, groups, hasText, record, state } from "./state.js";
 import { say, showState, showTrouble, stopRetrying } from "./status.js";
 import { explain, renderWhy } from "./why.js";
 
 /** @typedef {import("./state.js").Suggestion} Suggestion */
-/** @typedef {import("./state.js").Tag} Tag */
 
 const TYPING_PAUSE_MS = 200;
 const POINTING_PAUSE_MS = 150;
@@ -30,6 +30,7 @@ function textChanged() {
   state.explanations.clear();
   state.fresh = false;
   unsend();
+  if (!hasText()) state.explained = null;
   renderWhy();
   if (!hasText()) {
     state.suggestions.clear();
@@ -49,14 +50,27 @@ async function suggest() {
     const top = Math.min(MAX_ASKED, state.tags.size);
     const answer = await call("/v1/tags", { records: [record()], top }, mine.signal);
     if (mine.signal.aborted) return;
+    const gone = answer.model_version === state.version ? [] : (await takeModel()).gone;
+    if (mine.signal.aborted) return;
     state.suggestions = new Map(answer.results[0].tags.map((/** @type {Suggestion} */ s) => [s.tag, s]));
     state.fresh = true;
-    showState("idle", "");
+    showState("idle", gone.length ? `The model was replaced, and no longer knows ${gone.join(", ")}.` : "", gone.length > 0);
     render();
-    if (state.explained !== null) explain(state.explained);
-    sayTags();
+    if (state.explained === null) renderWhy();
+    else explain(state.explained);
+    if (!gone.length) sayTags();
   } catch (error) {
-    if (!mine.signal.aborted) showTrouble(error, suggest);
+    if (!mine.signal.aborted) refusedOrTrouble(error);
+  }
+}
+
+/** Another model may read other fields: then the same is asked of it, in its own. @param {unknown} error */
+async function refusedOrTrouble(error) {
+  try {
+    if (error instanceof ServerError && error.status === 422 && (await takeModel()).changed) return textChanged();
+    showTrouble(error, suggest);
+  } catch (another) {
+    showTrouble(another, suggest);
   }
 }
 
@@ -72,32 +86,26 @@ function sayTags() {
 function startAnother() {
   for (const name of state.features) byId(`feature-${name}`).value = "";
   byId("comment").value = "";
+  state.id = null;
   state.decisions.clear();
   state.explained = null;
   textChanged();
   byId(`feature-${state.features[0]}`).focus();
 }
 
-/** @param {string} name */
-function field(name) {
-  const id = `feature-${name}`;
-  const words = name.replace(/[_-]+/g, " ");
-  const short = /^(title|name|heading|subject)$/i.test(name);
-  const input = short ? element("input", { id, type: "text" }) : element("textarea", { id, rows: "6" });
-  return [element("label", { for: id }, [words.charAt(0).toUpperCase() + words.slice(1)]), input];
+/** What the page's address names, `/?id=7&title=…&description=…`: the record that is asked about, and its texts. */
+function takeAddress() {
+  const named = new URLSearchParams(location.search);
+  state.id = named.get("id") || null;
+  for (const name of state.features) byId(`feature-${name}`).value = named.get(name) ?? "";
+  if (hasText()) textChanged();
 }
 
 async function start() {
   try {
-    const labels = await call("/v1/labels");
-    state.features = labels.features;
-    state.tags = new Map(labels.tags.map((/** @type {Tag} */ tag) => [tag.tag, tag]));
-    state.annotations = labels.annotations;
-    byId("model").textContent = `${labels.tags.length} tags · model ${labels.model_version.slice(0, 12)}`;
-    byId("model").title = labels.model_version;
-    byId("record").replaceChildren(...state.features.flatMap(field));
-    byId("answer").hidden = !state.annotations;
+    await takeModel();
     showState("idle", "");
+    takeAddress();
   } catch (error) {
     showTrouble(error, start);
   }
@@ -122,11 +130,12 @@ function chipClicked(event) {
   const button = chipButton(event);
   const tag = button?.dataset.tag;
   if (!button || tag === undefined) return;
+  clearTimeout(pointing);
   const action = button.dataset.action;
   if (action === "remove") removeTag(tag);
   else if (action === "add") addTag(tag, "model");
   else if (action === "restore") restoreTag(tag);
-  else explain(tag);
+  else explain(tag, true);
 }
 
 byId("record").addEventListener("input", textChanged);
@@ -143,7 +152,11 @@ byId("options").addEventListener("click", (/** @type {Event} */ e) => {
   const option = /** @type {any} */ (e.target).closest("[role=option]");
   if (option) choose(option.dataset.tag);
 });
-byId("answer").addEventListener("submit", (/** @type {Event} */ e) => { e.preventDefault(); send(); });
+byId("answer").addEventListener("submit", (/** @type {Event} */ e) => {
+  e.preventDefault();
+  send().then((refused) => { if (refused) suggest(); });
+});
+byId("answer").addEventListener("input", unsend);
 byId("again").addEventListener("click", startAnother);
 addEventListener("offline", () => showState("error", "You are offline. Your text is safe; tags come back with the network.", true));
 addEventListener("online", () => (state.features.length ? textChanged() : start()));

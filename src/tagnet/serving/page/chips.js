@@ -10,7 +10,7 @@ function chip(tag, action) {
   const why = element("button", { type: "button", class: "why", "data-tag": tag, "aria-pressed": String(state.explained === tag) });
   const parents = state.tags.get(tag)?.parents ?? [];
   if (parents.length) why.append(element("span", { class: "parents" }, [element("span", { class: "hidden" }, ["in "]), parents.join(" · "), element("span", { class: "hidden" }, [": "])]));
-  why.append(element("span", { class: "name" }, [tag]));
+  why.append(element("span", { class: "name", dir: "auto" }, [tag]));
   if (state.decisions.get(tag)?.kind === "added") why.append(element("span", { class: "yours" }, ["yours"]));
   if (s) {
     why.append(element("span", { class: "probability" }, [percent(s.probability)]));

@@ -49,7 +49,7 @@ export function renderOptions() {
   list.replaceChildren(
     ...found.map(({ tag, alias }, i) => {
       const note = alias ?? tag.parents.join(" · ");
-      return element("li", { role: "option", id: `option-${i}`, "data-tag": tag.tag, "aria-selected": "false" }, [element("span", {}, [tag.tag]), ...(note ? [element("small", {}, [alias ? ` also “${note}”` : ` in ${note}`])] : [])]);
+      return element("li", { role: "option", id: `option-${i}`, "data-tag": tag.tag, "aria-selected": "false" }, [element("span", { dir: "auto" }, [tag.tag]), ...(note ? [element("small", {}, [alias ? ` also “${note}”` : ` in ${note}`])] : [])]);
     }),
   );
   const nothing = !found.length && search.value.trim() ? nothingFound(search.value) : "";
@@ -82,6 +82,7 @@ export function closeOptions(clear = false) {
 
 /** @param {KeyboardEvent} event */
 export function searchKey(event) {
+  if (event.isComposing) return; // Enter and Escape belong to the input method
   const options = byId("options").children;
   if (event.key === "Escape") closeOptions(options.length === 0);
   else if (event.key === "ArrowDown" && !options.length) renderOptions();

@@ -4,6 +4,9 @@
 import { byId } from "./dom.js";
 
 const TOKEN_KEY = "tagnet-token";
+const IN_A_HEADER = /^[!-~]+$/;
+/** Too many requests, a stop, or a proxy whose server is being started anew. */
+const BUSY = new Set([429, 502, 503, 504]);
 
 export class ServerError extends Error {
   /** @param {number} status @param {string} message @param {number} retryAfter seconds */
@@ -14,6 +17,9 @@ export class ServerError extends Error {
   }
 }
 
+/** The author was asked for a token and gave none. */
+export class NoToken extends Error {}
+
 /** @param {any} body @returns {string} */
 function messageOf(body) {
   if (typeof body?.error?.message === "string") return body.error.message;
@@ -23,7 +29,7 @@ function messageOf(body) {
 }
 
 /** @param {unknown} error */
-export const isBusy = (error) => error instanceof ServerError && (error.status === 429 || error.status === 503);
+export const isBusy = (error) => error instanceof ServerError && BUSY.has(error.status);
 
 /**
  * @param {string} path @param {unknown} [body] @param {AbortSignal} [signal]
@@ -50,19 +56,29 @@ let tokenAsked = /** @type {Promise<void> | null} */ (null);
 
 /** One dialog, however many requests were refused. @param {boolean} refused whether a token was sent and refused. */
 function askForToken(refused) {
-  tokenAsked ??= new Promise((resolve) => {
-    byId("token-wrong").hidden = !refused;
-    byId("token").value = "";
+  tokenAsked ??= new Promise((resolve, reject) => {
     const dialog = byId("token-dialog");
-    dialog.addEventListener("cancel", (/** @type {Event} */ e) => e.preventDefault());
+    byId("token").value = "";
+    byId("token-wrong").hidden = true;
+    let given = false;
     byId("token-form").onsubmit = (/** @type {Event} */ event) => {
       event.preventDefault();
-      sessionStorage.setItem(TOKEN_KEY, byId("token").value.trim());
+      const token = byId("token").value.trim();
+      // What no header can carry is no token, and the server need not be asked.
+      byId("token-wrong").hidden = IN_A_HEADER.test(token);
+      if (!IN_A_HEADER.test(token)) return;
+      sessionStorage.setItem(TOKEN_KEY, token);
+      given = true;
       dialog.close();
+    };
+    // Escape closes it too; whoever types on is asked again.
+    dialog.onclose = () => {
       tokenAsked = null;
-      resolve();
+      if (given) resolve();
+      else reject(new NoToken("This server asks for a token. Load the page again, or type on, to enter it."));
     };
     dialog.showModal();
+    byId("token-wrong").hidden = !refused;
   });
   return tokenAsked;
 }

@@ -18,7 +18,11 @@ export const state = {
   decisions: /** @type {Map<string, Decision>} */ (new Map()),
   explained: /** @type {string | null} */ (null),
   explanations: /** @type {Map<string, Word[]>} */ (new Map()),
+  /** Of the model that `tags` and `features` are of. */
+  version: "",
   annotations: false,
+  /** The record's, where the page's address names one. */
+  id: /** @type {string | null} */ (null),
   /** Whether the suggestions are of the text as it stands. */
   fresh: false,
   sending: false,

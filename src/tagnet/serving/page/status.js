@@ -2,7 +2,7 @@
 // The line under the text: what the page is doing, in words, also for screen readers.
 
 import { byId } from "./dom.js";
-import { isBusy, ServerError } from "./server.js";
+import { isBusy, NoToken, ServerError } from "./server.js";
 
 /** @param {"idle" | "loading" | "waiting" | "error"} name @param {string} text @param {boolean} [aloud] */
 export function showState(name, text, aloud = false) {
@@ -40,9 +40,10 @@ function retryIn(seconds, again) {
 export function showTrouble(error, again) {
   if (error instanceof ServerError && isBusy(error)) return retryIn(error.retryAfter, again);
   if (error instanceof ServerError) {
-    const what = error.status === 413 ? "The text is too long." : "The server could not use this text.";
-    return showState("error", `${what} ${error.message}`.trim(), true);
+    const what = error.status === 413 ? "The text is too long:" : error.status >= 500 ? "That went wrong:" : "The server could not use this:";
+    return showState("error", `${what} ${error.message || `status ${error.status}.`}`, true);
   }
+  if (error instanceof NoToken) return showState("error", error.message, true);
   showState("error", "The server cannot be reached. Your text is safe; trying again when it is back.", true);
   clearInterval(retrying);
   retrying = setInterval(() => { clearInterval(retrying); again(); }, 5000);

@@ -2,8 +2,9 @@
 // Which words carried a tag.
 
 import { byId, element } from "./dom.js";
-import { call, isBusy } from "./server.js";
+import { call, isBusy, ServerError } from "./server.js";
 import { hasText, record, state } from "./state.js";
+import { say } from "./status.js";
 
 /** @typedef {import("./state.js").Word} Word */
 
@@ -12,23 +13,33 @@ const FAINT = 0.1;
 
 let explaining = new AbortController();
 
-/** @param {string} tag */
-export async function explain(tag) {
+/** @param {string} tag @param {boolean} [aloud] whether the words are also said: the author has asked for them */
+export async function explain(tag, aloud = false) {
   state.explained = tag;
   explaining.abort();
   const mine = (explaining = new AbortController());
   markExplained();
   renderWhy();
+  if (aloud && state.explanations.has(tag)) say(byId("why-words").textContent);
   if (state.explanations.has(tag) || !state.fresh) return;
   try {
     const answer = await call("/v1/explain", { record: record(), tags: [tag] }, mine.signal);
     if (mine.signal.aborted || !state.fresh) return;
     state.explanations.set(tag, answer.tags[0].words);
     renderWhy();
+    if (aloud) say(byId("why-words").textContent);
   } catch (error) {
     if (mine.signal.aborted) return;
-    byId("why-hint").textContent = isBusy(error) ? "The server is busy; choose the tag again in a moment." : "The words could not be found this time.";
+    byId("why-hint").textContent = trouble(error);
+    if (aloud) say(trouble(error));
   }
+}
+
+/** @param {unknown} error */
+function trouble(error) {
+  if (isBusy(error)) return "The server is busy; choose the tag again in a moment.";
+  if (error instanceof ServerError && error.status === 413) return "The text is too long to look for the words.";
+  return "The words could not be found this time.";
 }
 
 function markExplained() {
@@ -60,7 +71,7 @@ export function renderWhy() {
 /** The server counts characters as Python does, in code points. @param {string} name @param {Word[]} words @param {number} largest weight of all */
 function highlighted(name, words, largest) {
   const points = Array.from(record()[name]);
-  const line = element("p", { class: "text" });
+  const line = element("p", { class: "text", dir: "auto" });
   let at = 0;
   for (const w of words.filter((word) => word.feature === name).sort((a, b) => a.start - b.start)) {
     if (w.start < at || Math.abs(w.weight) < FAINT * largest) continue;

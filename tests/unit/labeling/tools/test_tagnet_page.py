@@ -70,12 +70,33 @@ def test_a_text_without_an_id_goes_to_review(write_rows: Callable[..., Path]) ->
     found = read(write_rows("a.jsonl", "\n".join(map(json.dumps, [LINE, {**LINE, "project_id": None}]))))
     assert [entry.reason for entry in found.review] == ["not_our_task"]
     assert found.review[0].found["kept"] == ["a"]
-    assert found.review[0].detail.startswith("its text has no id")
+    assert found.review[0].detail.startswith("its text came without a record's id")
 
 
 def test_authors_of_new_texts_have_no_ids_at_all(write_rows: Callable[..., Path]) -> None:
     found = read(write_rows("a.jsonl", json.dumps({**LINE, "project_id": None}) + "\n"))
     assert (found.answers, len(found.review)) == ((), 1)
+
+
+def test_what_was_shown_to_choose_from_and_left_alone_was_not_turned_down(write_rows: Callable[..., Path]) -> None:
+    more = [*LINE["shown"], *({"tag": tag, "probability": 0.1, "source": "model"} for tag in ("maybe", "new"))]
+    ((answer, origin),) = read(write_rows("a.jsonl", json.dumps({**LINE, "shown": more}))).answers
+    assert (answer.kept, answer.added, answer.removed) == (("a",), ("new",), ("m", "b"))
+    assert "maybe" not in {each.tag for each in origin.slip.shown}
+
+
+def test_a_text_without_an_id_is_looked_up(write_rows: Callable[..., Path], records: LabelledRows) -> None:
+    texts = [{"title": "Graphs", "description": ""}, {"title": "Nothing", "description": ""}, {"title": "Sets"}]
+    lines = [json.dumps({**LINE, "project_id": None, "record": text}) for text in texts]
+    path = write_rows("a.jsonl", "\n".join(lines))
+    found = collect(TagnetPage(records=records).read(path), tool="tagnet", file="a", file_sha256=None)
+    assert [answer.project_id for answer, _ in found.answers] == ["2", 1]
+    (entry,) = found.review
+    assert entry.reason == "not_our_task"
+    assert "expected one record of" in entry.detail
+    entries = read(path).review
+    assert len(entries) == 3
+    assert "with --records it is looked up by its text" in entries[0].detail
 
 
 @pytest.mark.parametrize("change", [{"record": 3}, {"shown": "a"}, {"shown": [3]}, {"kept": [1]}])

@@ -1,83 +1,20 @@
-"""The page for authors in a real browser, against the real server: with mouse, keyboard, token and trouble."""
+"""What authors do on the page: write, look, correct and send, with the mouse, the keyboard, on a phone."""
 
 from __future__ import annotations
 
 import json
-import os
-import re
-import shutil
-from collections.abc import Iterator
-from dataclasses import replace
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
 
-from benchmarks.serving.process import running
-from tagnet.bundle import load_network, read_bundle
-from tagnet.export.onnx import write_onnx
-from tagnet.records.taxonomy import load_taxonomy
-from tagnet.training.fit import Run
-
 playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = os.environ.get("TAGNET_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium here; TAGNET_CHROMIUM names one"),
-]
+pytestmark = pytest.mark.slow
 expect = playwright_api.expect
 TITLE, DESCRIPTION = "#feature-title", "#feature-description"
 TEXT = "A PyTorch library for computer vision, with transformers and deep learning on images"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright_api.sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield launched
-        launched.close()
-
-
-@pytest.fixture(scope="module")
-def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("page") / "annotations.jsonl"
-
-
-@pytest.fixture(scope="module")
-def exported(small_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An export with the embedded taxonomy, for aliases to search."""
-    folder = tmp_path_factory.mktemp("exported")
-    bundle = read_bundle(small_run.dir / "bundle")
-    with as_file(files("tagnet.corpus") / "tags.json") as path:
-        bundle = replace(bundle, taxonomy=load_taxonomy(path))
-    write_onnx(bundle, load_network(bundle), folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def url(exported: Path, stored: Path) -> Iterator[str]:
-    words = ("--threads", "1", "--annotations", str(stored))
-    with running(exported, stored.with_name("log.txt"), *words) as server:
-        yield f"http://127.0.0.1:{server.port}/"
-
-
-@pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
-    """A page of which nothing went wrong unseen, and that asked nobody else."""
-    context = browser.new_context(viewport={"width": 1100, "height": 800})
-    page = context.new_page()
-    page.set_default_timeout(15_000)
-    wrong: list[str] = []
-    hosts: set[str] = set()
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda said: wrong.append(said.text) if "Content Security Policy" in said.text else None)
-    page.on("request", lambda request: hosts.add(re.sub(r"^\w+://([^:/]*).*", r"\1", request.url)))
-    yield page
-    context.close()
-    assert wrong == []
-    assert hosts == {"127.0.0.1"}
 
 
 def write(page: Any, url: str, text: str = TEXT) -> None:
@@ -110,6 +47,7 @@ def test_an_author_types_looks_corrects_and_sends(page: Any, url: str, stored: P
     expect(page.locator("#why-words")).to_be_visible()
     expect(page.locator("#why-heading")).to_have_text(f"Why {explained}")
     assert TEXT in page.locator("#preview").inner_text()
+    expect(page.locator("#live")).to_have_text(page.locator("#why-words").inner_text())
 
     page.click(f"[aria-label='Remove {removed}']")
     expect(page.locator("#removed .name")).to_have_text(removed)
@@ -141,6 +79,40 @@ def test_an_author_types_looks_corrects_and_sends(page: Any, url: str, stored: P
     assert row["id"]
     assert row["at"]
     assert row["model_version"]
+
+
+def test_the_address_names_a_record_and_the_answer_is_imported_for_it(
+    page: Any, url: str, stored: Path, tagnet: Any, tmp_path: Path
+) -> None:
+    records = [{"id": 7, "title": "Seven & co", "description": TEXT, "tags": []}]
+    (tmp_path / "records.json").write_text(json.dumps(records))
+    page.goto(f"{url}?{urlencode({key: records[0][key] for key in ('id', 'title', 'description')})}")
+    expect(page.locator("#send")).to_be_enabled()
+    slide(page, 3)
+    removed, *kept = chosen(page)
+    page.click(f"[aria-label='Remove {removed}']")
+    page.click("#send")
+    expect(page.locator("#sent")).to_have_text("Sent. Thank you.")
+    line = stored.read_text().splitlines()[-1]
+    assert json.loads(line)["project_id"] == "7"
+    assert len(json.loads(line)["shown"]) >= len(kept) + 1
+
+    # The next text is another record's, or nobody's.
+    page.click("#again")
+    page.fill(TITLE, "Another")
+    expect(page.locator("#send")).to_be_enabled()
+    page.click("#send")
+    expect(page.locator("#sent")).to_have_text("Sent. Thank you.")
+    assert json.loads(stored.read_text().splitlines()[-1])["project_id"] is None
+
+    (tmp_path / "page.jsonl").write_text(line + "\n")
+    log, new = str(tmp_path / "answers.jsonl"), str(tmp_path / "new.json")
+    code, _, err = tagnet("label", "import", "--tool", "tagnet", str(tmp_path / "page.jsonl"), "--output", log)
+    assert code == 0, err
+    words = ("--records", str(tmp_path / "records.json"), "--answers", log, "--output", new)
+    code, _, err = tagnet("label", "merge", *words)
+    assert code == 0, err
+    assert json.loads((tmp_path / "new.json").read_text()) == [{**records[0], "tags": kept}]
 
 
 def test_the_same_with_the_keyboard_alone(page: Any, url: str, stored: Path) -> None:
@@ -193,7 +165,9 @@ def test_a_tag_that_is_chosen_already_is_named_by_the_search(page: Any, url: str
 @pytest.mark.parametrize("width", [320, 390, 1100])
 def test_nothing_overflows_and_every_control_has_a_name(page: Any, url: str, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 700})
-    write(page, url, TEXT + " " + "x" * 300)
+    write(page, url)
+    page.fill(DESCRIPTION, f"{TEXT} {'x' * 300}")
+    expect(page.locator("#send")).to_be_enabled()
     slide(page, 3)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     nameless = page.evaluate(
@@ -201,6 +175,21 @@ def test_nothing_overflows_and_every_control_has_a_name(page: Any, url: str, wid
         "!(each.innerText?.trim() || each.ariaLabel || each.labels?.length)).map((each) => each.outerHTML)"
     )
     assert nameless == []
+    # The words stand by the tags, also where all is in one column.
+    heights = page.evaluate(
+        "['maybe', 'why', 'search'].map((id) => document.getElementById(id).getBoundingClientRect().top)"
+    )
+    assert width > 800 or heights == sorted(heights)
+
+
+def test_a_text_from_right_to_left_is_written_and_explained_so(page: Any, url: str) -> None:
+    write(page, url, "مكتبة للتعلم العميق PyTorch")
+    slide(page, 3)
+    page.click("#chosen .why >> nth=0")
+    expect(page.locator("#why-words")).to_be_visible()
+    for selector in (DESCRIPTION, "#preview p >> nth=1"):
+        assert page.locator(selector).evaluate("(each) => getComputedStyle(each).direction") == "rtl"
+    assert page.locator("#chosen .name >> nth=0").evaluate("(each) => getComputedStyle(each).direction") == "ltr"
 
 
 def test_text_is_shown_as_it_is(page: Any, url: str) -> None:
@@ -211,69 +200,3 @@ def test_text_is_shown_as_it_is(page: Any, url: str) -> None:
     expect(page.locator("#why-words")).to_be_visible()
     assert markup in page.locator("#preview").inner_text()
     assert page.locator("main img, main b").count() == 0
-
-
-def test_a_busy_server_is_asked_again_and_one_that_is_gone_too(page: Any, url: str) -> None:
-    answers = [
-        lambda route: route.fulfill(status=503, headers={"Retry-After": "1"}, json={"error": {"message": "busy"}}),
-        lambda route: route.abort(),
-        lambda route: route.continue_(),
-    ]
-    page.route("**/v1/tags", lambda route: answers.pop(0)(route) if answers else route.continue_())
-    page.goto(url)
-    page.fill(TITLE, TEXT)
-    expect(page.locator("#state")).to_contain_text("Trying again in 1 s")
-    expect(page.locator("#state")).to_contain_text("The server cannot be reached. Your text is safe")
-    expect(page.locator("#send")).to_be_enabled()
-    expect(page.locator("#state")).to_have_text("")
-
-
-FIRST_ANSWER_IS_LATE = """
-const real = window.fetch; let first = true;
-window.fetch = async (path, options) => {
-  if (!String(path).includes("/v1/tags")) return real(path, options);
-  const late = first; first = false;
-  const answer = await real(path, { ...options, signal: undefined });
-  if (late) { await new Promise((done) => setTimeout(done, 1000)); document.title = "late"; }
-  return answer;
-};
-"""
-
-
-def test_an_answer_to_an_older_text_that_comes_late_is_not_shown(page: Any, url: str) -> None:
-    page.add_init_script(FIRST_ANSWER_IS_LATE)
-    page.goto(url)
-    with page.expect_request("**/v1/tags"):
-        page.fill(TITLE, "Graphs")
-    page.fill(TITLE, TEXT)
-    expect(page.locator("#send")).to_be_enabled()
-    shown = page.locator("#tags").inner_text()
-    expect(page).to_have_title("late")
-    page.wait_for_timeout(100)
-    assert page.locator("#tags").inner_text() == shown
-
-
-def test_a_text_that_is_too_long_is_said_to_be(page: Any, url: str) -> None:
-    page.goto(url)
-    page.fill(DESCRIPTION, "long " * 21_000)
-    expect(page.locator("#state")).to_contain_text("The text is too long.")
-    page.fill(DESCRIPTION, "")
-    expect(page.locator("#state")).to_have_text("")
-    expect(page.locator("#empty")).to_have_text("Tags appear here as you type.")
-
-
-def test_a_server_that_wants_a_token_gets_it(page: Any, exported: Path, tmp_path: Path) -> None:
-    (tmp_path / "token").write_text("a-long-secret-token\n")
-    words = ("--threads", "1", "--token-file", str(tmp_path / "token"))
-    with running(exported, tmp_path / "log.txt", *words) as server:
-        page.goto(f"http://127.0.0.1:{server.port}/")
-        page.fill("#token", "wrong")
-        page.keyboard.press("Enter")
-        expect(page.locator("#token-wrong")).to_be_visible()
-        page.fill("#token", "a-long-secret-token")
-        page.keyboard.press("Enter")
-        expect(page.locator("#token-dialog")).not_to_be_visible()
-        page.fill(TITLE, TEXT)
-        expect(page.locator("#tags .chip").first).to_be_visible()
-        # Where no answers are stored, none can be sent.
-        expect(page.locator("#answer")).not_to_be_visible()

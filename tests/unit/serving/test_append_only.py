@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tagnet.errors import RunDirectoryError
-from tagnet.serving.annotations import AnnotationFile
+from tagnet.serving.append_only import AppendOnlyFile
 
 
 @pytest.fixture
@@ -18,8 +18,8 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "new" / "answers.jsonl"
 
 
-def opened(path: Path) -> AnnotationFile:
-    file = AnnotationFile(path)
+def opened(path: Path) -> AppendOnlyFile:
+    file = AppendOnlyFile(path, "--annotations")
     file.open()
     return file
 
@@ -69,6 +69,23 @@ def test_a_last_line_without_its_end_is_ended(path: Path) -> None:
     assert len([json.loads(line) for line in path.read_text().splitlines()]) == 2
 
 
+def test_a_torn_line_goes_however_long_it_is(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_text('{"id": "old"}\n{"id": "' + "x" * 5_000_000)
+    opened(path).close()
+    assert path.read_text() == '{"id": "old"}\n'
+
+
+def test_a_new_file_is_on_disk_with_its_folder(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(
+        "tagnet.serving.append_only.os.fsync",
+        lambda handle: synced.append(str(Path(f"/proc/self/fd/{handle}").readlink())),
+    )
+    opened(path).close()
+    assert str(path.parent) in synced
+
+
 def test_one_server_a_file(path: Path) -> None:
     file = opened(path)
     with pytest.raises(RunDirectoryError, match="another server writes to it"):
@@ -87,7 +104,7 @@ def test_half_a_line_is_taken_back(path: Path, monkeypatch: pytest.MonkeyPatch) 
     file.append({"n": 1})
     before = path.read_bytes()
     real = os.write
-    monkeypatch.setattr("tagnet.serving.annotations.os.write", lambda handle, content: real(handle, content[:7]))
+    monkeypatch.setattr("tagnet.serving.append_only.os.write", lambda handle, content: real(handle, content[:7]))
     with pytest.raises(OSError, match="No space left"):
         file.append({"n": 2})
     file.close()

@@ -1,0 +1,1 @@
+"""Label Studio over its REST API: tasks out, answers back, and how things stand."""
