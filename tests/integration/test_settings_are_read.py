@@ -59,7 +59,7 @@ RUNS = [
     ("sampler=undersample", "loss=focal", "calibrator=none", "thresholds=global", "data.window_overlap=4"),
     ("sampler=repeat_factor", "loss=asl", "thresholds=per_tag"),
     ("loss=distribution_balanced", "thresholds=plug_in"),
-    ("loss=class_balanced", "logger=mlflow"),
+    ("loss=class_balanced", "logger=mlflow", "thresholds=conformal_recall"),
     ("loss=zlpr", "logger=wandb"),
     ("loss=two_way", "logger=trackio"),
     ("adapter=lora", "adapter.targets=[query]"),
