@@ -39,6 +39,16 @@ def test_endurance_sees_wrong_answers(exports: Path, tmp_path: Path, monkeypatch
     assert found["faults"] > 100
 
 
+def test_endurance_sees_that_all_is_refused_and_that_a_model_never_came() -> None:
+    seen = endurance.Seen()
+    seen.statuses.update({"plain 200": 90, "plain 429": 10, "broken 422": 500})
+    seen.versions.update({"one": 50, "two": 40})
+    assert endurance.too_few_answers(seen, {"one", "two"}) == []
+    seen.statuses["plain 429"] += 1
+    seen.versions.pop("two")
+    assert len(endurance.too_few_answers(seen, {"one", "two"})) == 2
+
+
 @pytest.mark.slow
 def test_million(exports: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = million.measure(exports / "one", tmp_path / "m", 40_000, 1, ray=False)

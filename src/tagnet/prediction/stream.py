@@ -94,23 +94,19 @@ def write_resumably(
 
     Raises:
         RunDirectoryError: the output cannot be written (nothing is left behind), or another process writes it.
-        RecordError: there are not as many records as there should be.
+        RecordError: there are not as many records as there should be, or so says `lines_from`; nothing is left behind.
+        Exception: whatever else `lines_from` raises; what is written stays for the next run.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with _Part(path, settings) as part:
-            before = part.done
+    with _Part(path, settings) as part:
+        before = part.done
+        progress(part.done)
+        for count, lines in lines_from(part.done):
+            part.append(count, lines)
             progress(part.done)
-            for count, lines in lines_from(part.done):
-                part.append(count, lines)
-                progress(part.done)
-            if part.done != num_records:
-                part.discard()
-                raise RecordError(f"expected {num_records} records, found {part.done}: the file was changed meanwhile")
-            part.finish()
-            return before
-    except OSError as error:
-        raise cannot_write(path, error) from error
+        if part.done != num_records:
+            raise RecordError(f"expected {num_records} records, found {part.done}: the file was changed meanwhile")
+        part.finish()
+        return before
 
 
 class _Part:
@@ -126,27 +122,65 @@ class _Part:
         self.done = 0
 
     def __enter__(self) -> Self:
-        self._stream = self._part.open("ab")
+        with self._writing():
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._stream = self._part.open("ab")
         try:
-            fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+            with self._writing():
+                self._lock()
+                size = os.fstat(self._stream.fileno()).st_size
+                found = self._read()
+                if found is not None and found["settings"] == self._settings and found["bytes"] <= size:
+                    self.done, self._bytes = found["records"], found["bytes"]
+                self._stream.truncate(self._bytes)
+        except BaseException:
             self._stream.close()
-            raise RunDirectoryError(f"{self._path}: another process is writing it; wait, or choose another") from error
-        size = os.fstat(self._stream.fileno()).st_size
-        found = self._read()
-        if found is not None and found["settings"] == self._settings and found["bytes"] <= size:
-            self.done, self._bytes = found["records"], found["bytes"]
-        self._stream.truncate(self._bytes)
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        # A fault of the disk or of the records would meet the next run too; only one that was stopped goes on.
-        if isinstance(error, Exception):
-            self.discard()
+        # Other records make other lines, and a full disk needs the room. All else, be it a signal, a package that is
+        # not installed or a node that went away, may not meet the next run, which goes on.
+        if isinstance(error, RecordError | RunDirectoryError) or (isinstance(error, Exception) and not self.done):
+            self._discard()
         self._stream.close()
 
     def append(self, count: int, lines: bytes) -> None:
         """Put a block's lines on disk, then note that they are there."""
+        with self._writing():
+            self._append(count, lines)
+
+    def finish(self) -> None:
+        """Give the output its name."""
+        with self._writing():
+            self._stream.flush()
+            self._part.replace(self._path)
+            self._progress.unlink(missing_ok=True)
+            self._next.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise cannot_write(self._path, error) from error
+
+    def _lock(self) -> None:
+        """Keep others from the part.
+
+        Raises:
+            RunDirectoryError: another process has it, or has had it until a moment ago.
+        """
+        busy = f"{self._path}: another process is writing it; wait, or choose another"
+        try:
+            fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RunDirectoryError(busy) from error
+        # Another run may have finished since the part was opened: then it is the output now, and none of ours.
+        if not self._part.exists() or not os.path.samestat(os.fstat(self._stream.fileno()), self._part.stat()):
+            raise RunDirectoryError(busy)
+
+    def _append(self, count: int, lines: bytes) -> None:
         self._stream.write(lines)
         self._stream.flush()
         os.fsync(self._stream.fileno())
@@ -159,14 +193,7 @@ class _Part:
             os.fsync(stream.fileno())
         self._next.replace(self._progress)
 
-    def finish(self) -> None:
-        """Give the output its name."""
-        self._stream.flush()
-        self._part.replace(self._path)
-        self._progress.unlink(missing_ok=True)
-        self._next.unlink(missing_ok=True)
-
-    def discard(self) -> None:
+    def _discard(self) -> None:
         """Leave nothing behind."""
         with contextlib.suppress(OSError):
             for path in (self._next, self._progress, self._part):

@@ -5,7 +5,7 @@ One JSON object a line:
     id              of the annotation
     at              when it came, in UTC
     project_id      the record's id; null for a text that has none
-    model_version   of the model whose suggestions were shown
+    model_version   of the model whose suggestions were shown: what the request says, else that of the model served
     annotator, comment
     record          the text fields
     shown           what was shown: tag, probability, source (model, author or rule)
@@ -46,7 +46,7 @@ def annotation_row(asked: AnnotationRequest, engine: Engine, most_characters: in
     engine.check_tags([each.tag for each in asked.shown], "shown")
     return {
         "project_id": identity,
-        "model_version": engine.version,
+        "model_version": asked.model_version or engine.version,
         "annotator": asked.annotator,
         "record": fields,
         "shown": [each.model_dump() for each in asked.shown],

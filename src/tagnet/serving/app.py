@@ -1,14 +1,9 @@
-"""The HTTP API: what each path answers.
-
-Handlers read and write bytes themselves: FastAPI's own reading knows no bounds of size and time, and its writing of
-hundreds of tags costs as much as a small model.
-"""
+"""The application: a model, its batches, the annotations file and the routes, put together and taken apart."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import signal
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -20,34 +15,20 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from tagnet.serving.annotations import annotation_row
 from tagnet.serving.append_only import AppendOnlyFile
 from tagnet.serving.batching import Batcher, Watch
 from tagnet.serving.engine import Engine
-from tagnet.serving.explain import parts_of, questions, weights
 from tagnet.serving.guard import Guard, failed
 from tagnet.serving.label_studio_events import EventFile
 from tagnet.serving.label_studio_routes import add_label_studio
 from tagnet.serving.labelled_batches import LabelledBatches
 from tagnet.serving.limits import Limits
-from tagnet.serving.metrics import CONTENT_TYPE, Metrics
-from tagnet.serving.openapi import body, errors, with_requests
+from tagnet.serving.metrics import Metrics
+from tagnet.serving.openapi import with_requests
 from tagnet.serving.reading import Bodies
-from tagnet.serving.refusal import Refusal, json_response
+from tagnet.serving.refusal import Refusal
 from tagnet.serving.reload import Served
-from tagnet.serving.schemas import (
-    AnnotationAnswer,
-    AnnotationRequest,
-    ErrorAnswer,
-    ExplainAnswer,
-    ExplainRequest,
-    LabelsAnswer,
-    ReloadAnswer,
-    StateAnswer,
-    TagsAnswer,
-    TagsRequest,
-)
-from tagnet.serving.static_page import page_files
+from tagnet.serving.routes import add_annotations, add_labels, add_page, add_reload, add_state, add_tags
 
 CLIENT_GONE = 499
 """How a request is counted whose client went away before it was there."""
@@ -157,17 +138,18 @@ def build_app(settings: Settings) -> Guard:
         redirect_slashes=False,
     )
     _handle_errors(app)
-    _add_tags(app, served, batcher, settings)
-    _add_labels(app, served, stored is not None)
+    bodies = Bodies(settings.limits)
+    add_tags(app, served, batcher, bodies)
+    add_labels(app, served, stored is not None)
     if stored is not None:
-        _add_annotations(app, served, stored, metrics, settings)
+        add_annotations(app, served, stored, metrics, bodies)
     if settings.token is not None:
-        _add_reload(app, served)
+        add_reload(app, served)
     if settings.label_studio is not None:
-        add_label_studio(app, served, batcher, settings.limits, batches)
-    _add_page(app)
+        add_label_studio(app, served, batcher, bodies, batches)
+    add_page(app)
     guard = Guard(app, metrics, settings.token, basic=settings.label_studio is not None)
-    _add_state(app, guard, metrics, batcher, b"UP" if settings.label_studio is not None else b"ok")
+    add_state(app, guard, metrics, batcher, b"UP" if settings.label_studio is not None else b"ok")
     guard.routes = frozenset(route.path for route in app.routes if hasattr(route, "path"))
     return guard
 
@@ -208,149 +190,3 @@ def _handle_errors(app: FastAPI) -> None:
         said = {404: ("not_found", "there is no such path"), 405: ("not_allowed", "not with this method")}
         code, message = said.get(error.status_code, ("not_possible", "this cannot be done"))
         return Refusal(error.status_code, code, f"{message}; /openapi.json names all").response(error.headers)
-
-
-def _add_tags(app: FastAPI, served: Served, batcher: Batcher, settings: Settings) -> None:
-    limits = settings.limits
-    bodies = Bodies(limits)
-    example = {name: f"the {name} of a project" for name in served.engine.features}
-    refusals = errors(401, 408, 413, 415, 422, 429, 500, 503)
-
-    @app.post(
-        "/v1/tags",
-        response_model=TagsAnswer,
-        responses=refusals,
-        openapi_extra=body(
-            TagsRequest,
-            {"one record": {"records": [example]}, "the three best tags": {"records": [example, example], "top": 3}},
-        ),
-    )
-    async def tags(request: Request) -> Response:
-        """Suggest tags: one result a record, in order; the tags of each by falling probability."""
-        asked = await bodies.read(request, TagsRequest)
-        engine = served.engine
-        if len(asked.records) > limits.records:
-            raise Refusal(
-                413, "too_many_records", f"found {len(asked.records)} records; send at most {limits.records} at a time"
-            )
-        records = [
-            engine.fields(record, limits.characters, f"records.{place}") for place, record in enumerate(asked.records)
-        ]
-        return json_response(engine.render(await batcher.probabilities(engine, records), asked.top))
-
-    @app.post(
-        "/v1/explain",
-        response_model=ExplainAnswer,
-        responses=refusals,
-        openapi_extra=body(ExplainRequest, {"one tag": {"record": example, "tags": list(served.engine.tags[:1])}}),
-    )
-    async def explain(request: Request) -> Response:
-        """Which words carried a tag: each is left out in turn, all in one call. Long texts go by groups of words."""
-        asked = await bodies.read(request, ExplainRequest)
-        engine = served.engine
-        if len(asked.tags) > limits.explained_tags:
-            raise Refusal(
-                413, "too_many_tags", f"found {len(asked.tags)} tags; ask for at most {limits.explained_tags} at a time"
-            )
-        engine.check_tags(asked.tags, "tags")
-        fields = engine.fields(asked.record, limits.characters)
-        parts = parts_of(fields, limits.explained_words)
-        probs_WK = await batcher.probabilities(engine, questions(fields, parts))
-        columns = [engine.column_of[tag] for tag in asked.tags]
-        fall = weights(probs_WK, columns).tolist()
-        found = [
-            {
-                "tag": tag,
-                "probability": float(probs_WK[0, column]),
-                "words": [
-                    {"feature": p.feature, "start": p.start, "end": p.end, "text": p.text, "weight": row[place]}
-                    for p, row in zip(parts, fall, strict=True)
-                ],
-            }
-            for place, (tag, column) in enumerate(zip(asked.tags, columns, strict=True))
-        ]
-        return json_response(json.dumps({"model_version": engine.version, "tags": found}).encode())
-
-
-def _add_labels(app: FastAPI, served: Served, annotations: bool) -> None:
-    @app.get("/v1/labels", response_model=LabelsAnswer, responses=errors(401, 500, 503))
-    async def labels() -> Response:
-        """All tags with their thresholds, other names, parents, and the number of records they were learnt from."""
-        return json_response(served.engine.labels(annotations=annotations))
-
-
-def _add_annotations(
-    app: FastAPI, served: Served, stored: AppendOnlyFile, metrics: Metrics, settings: Settings
-) -> None:
-    bodies = Bodies(settings.limits)
-    engine = served.engine
-    tag = engine.tags[0]
-    example = {
-        "record": {"id": 1, **{name: f"the {name} of a project" for name in engine.features}},
-        "shown": [{"tag": tag, "probability": 0.9, "source": "model"}],
-        "kept": [tag],
-        "added": [],
-        "removed": [],
-        "annotator": "ann",
-    }
-
-    @app.post(
-        "/v1/annotations",
-        response_model=AnnotationAnswer,
-        status_code=201,
-        responses=errors(401, 408, 413, 415, 422, 500, 503),
-        openapi_extra=body(AnnotationRequest, {"a tag that is right": example}),
-    )
-    async def annotations(request: Request) -> Response:
-        """Store what an author makes of the tags; the answer comes once it is on disk."""
-        asked = await bodies.read(request, AnnotationRequest)
-        try:
-            identity = await asyncio.to_thread(
-                stored.append, annotation_row(asked, served.engine, settings.limits.characters)
-            )
-        except OSError as error:
-            raise Refusal(
-                503, "not_stored", "the annotation could not be stored; send it again later", retry_after=10
-            ) from error
-        metrics.annotations.inc()
-        return json_response(json.dumps({"id": identity, "stored": True}).encode(), 201)
-
-
-def _add_reload(app: FastAPI, served: Served) -> None:
-    @app.post("/v1/reload", response_model=ReloadAnswer, responses=errors(401, 409, 500, 503))
-    async def reload() -> Response:
-        """Load the folder anew. What is in flight is finished by the model before."""
-        changed = await served.reload()
-        return json_response(json.dumps({"model_version": served.engine.version, "changed": changed}).encode())
-
-
-def _add_state(app: FastAPI, guard: Guard, metrics: Metrics, batcher: Batcher, alive: bytes) -> None:
-    @app.get("/health", response_model=StateAnswer)
-    async def health() -> Response:
-        """Whether the process is alive."""
-        return json_response(b'{"status": "%s"}' % alive)
-
-    @app.get("/ready", response_model=StateAnswer, responses={503: {"model": ErrorAnswer, "description": "Stopping."}})
-    async def ready() -> Response:
-        """Whether requests may be sent here."""
-        if guard.stopping:
-            raise Refusal(503, "stopping", "this server is about to stop", retry_after=5)
-        return json_response(b'{"status": "ok"}')
-
-    @app.get("/metrics", responses={200: {"content": {"text/plain": {}}}, **errors(401)}, response_class=Response)
-    async def exposed() -> Response:
-        """Figures for Prometheus."""
-        metrics.queue.set(batcher.records)
-        return Response(metrics.text(), headers={"Content-Type": CONTENT_TYPE})
-
-
-def _add_page(app: FastAPI) -> None:
-    for path, answer in page_files().items():
-        app.add_route(path, _constant(answer), methods=["GET"], include_in_schema=False)
-
-
-def _constant(answer: Response) -> Callable[[Request], Any]:
-    async def file(request: Request) -> Response:
-        return answer
-
-    return file

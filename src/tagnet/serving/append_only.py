@@ -16,7 +16,6 @@ from typing import Any
 from tagnet.errors import RunDirectoryError
 
 _LOG = logging.getLogger("tagnet.serving")
-_LOOKED_AT = 1 << 22
 
 
 class AppendOnlyFile:
@@ -45,6 +44,7 @@ class AppendOnlyFile:
                     f"{self._option} {self.path}: another server writes to it; give each server a file of its own"
                 ) from error
             self._mend()
+            _sync_folder(self.path.parent)
         except (OSError, RunDirectoryError) as error:
             self.close()
             if isinstance(error, RunDirectoryError):
@@ -84,7 +84,10 @@ class AppendOnlyFile:
     def _mend(self) -> None:
         """End the last line, or take it away where it is torn: nobody was told that it was stored."""
         size = os.fstat(self._handle).st_size
-        tail = os.pread(self._handle, _LOOKED_AT, max(0, size - _LOOKED_AT))
+        looked_at, tail = 1 << 16, b""
+        while b"\n" not in tail and len(tail) < size:
+            looked_at *= 4
+            tail = os.pread(self._handle, looked_at, max(0, size - looked_at))
         last = tail[tail.rfind(b"\n") + 1 :]
         if not last:
             return
@@ -98,3 +101,12 @@ class AppendOnlyFile:
         else:
             os.write(self._handle, b"\n")
         os.fsync(self._handle)
+
+
+def _sync_folder(folder: Path) -> None:
+    """A new file is on disk only when its folder is."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

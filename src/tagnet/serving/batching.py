@@ -1,7 +1,7 @@
 """Records of concurrent requests, computed together by one thread.
 
 The thread takes what waits, sorts it by length and runs it in batches; meanwhile new requests gather, which is what
-makes the next batches large. A single request never waits for others. Each request is computed by the model that was
+makes the next batches large. A single client never waits for others. Each request is computed by the model that was
 served when it came, whatever is loaded meanwhile.
 
 Shapes: N records of a request, K tags.
@@ -22,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagnet.data.padding import plan_in_order_of_length
-from tagnet.serving.engine import Engine
+from tagnet.data.tokens import TokenizedTexts
+from tagnet.serving.engine import Engine, Model
 from tagnet.serving.limits import Limits
 from tagnet.serving.refusal import Refusal
 
@@ -55,7 +56,7 @@ class _Pace:
 
     seconds_a_record: float = 0.01
     last_turn: int = 1
-    """Records of the last turn: about half as many clients are on their way with their next request."""
+    """Requests of the last turn: about half as many clients are on their way with their next one."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ class Batcher:
             self._characters + characters <= limits.queue_characters
         ):
             return
-        if not self._records:
+        if records > limits.queue_records or characters > limits.queue_characters:  # it would never fit
             raise Refusal(
                 413,
                 "too_much_at_once",
@@ -160,6 +161,7 @@ class Batcher:
         while (turn := self._next_turn()) is not None:
             if turn:
                 self._compute(turn)
+            del turn  # or a model that was replaced would stay until the next request
 
     def _next_turn(self) -> list[tuple[_Asked, int]] | None:
         """Records of one engine, from the head of the queue; None once it is empty and stopped."""
@@ -171,6 +173,7 @@ class Batcher:
             self._let_others_come()
             engine = self._waiting[0].engine
             turn: list[tuple[_Asked, int]] = []
+            requests = 0
             while self._waiting and self._waiting[0].engine is engine:
                 asked = self._waiting[0]
                 room = self._batch_size * _BATCHES_A_TURN - len(turn)
@@ -180,11 +183,12 @@ class Batcher:
                 last = len(asked.records) if given_up else min(len(asked.records), asked.taken + room)
                 if not given_up:
                     turn += [(asked, place) for place in range(asked.taken, last)]
+                    requests += 1
                 self._untaken -= last - asked.taken
                 asked.taken = last
                 if last == len(asked.records):
                     self._waiting.popleft()
-            self._pace.last_turn = max(1, len(turn))
+            self._pace.last_turn = max(1, requests)
             return turn
 
     def _let_others_come(self) -> None:
@@ -197,23 +201,34 @@ class Batcher:
                 return
 
     def _compute(self, turn: list[tuple[_Asked, int]]) -> None:
-        engine = turn[0][0].engine
+        model = turn[0][0].engine.model
         try:
-            tokens = engine.model.tokenize([asked.records[place] for asked, place in turn])
-            # The short ones first: nobody should wait for a long text that happens to be in the same turn.
-            for planned_B in reversed(plan_in_order_of_length(tokens.lengths_N, self._batch_size)):
-                index_B = planned_B[[not turn[i][0].future.done() for i in planned_B.tolist()]]
-                if not len(index_B):  # whoever asked has given up meanwhile
-                    continue
-                start = time.perf_counter()
-                probs_BK, _ = engine.model.decide(tokens.take(index_B), batch_size=self._batch_size)
-                seconds = time.perf_counter() - start
-                self._pace.seconds_a_record += 0.1 * (seconds / len(index_B) - self._pace.seconds_a_record)
-                self._watch.batch(len(index_B), seconds)
-                self._hand_over([turn[i] for i in index_B.tolist()], probs_BK)
-        except Exception as error:  # whatever onnxruntime raises must not end the thread
-            _LOG.exception("a batch of %d records failed", len(turn))
-            self._call(_fail, [asked for asked, _ in turn], error)
+            tokens = model.tokenize([asked.records[place] for asked, place in turn])
+        except Exception as error:  # whatever is raised must not end the thread
+            self._give_up(turn, error)
+            return
+        # The short ones first: nobody should wait for a long text that happens to be in the same turn.
+        for planned_B in reversed(plan_in_order_of_length(tokens.lengths_N, self._batch_size)):
+            index_B = planned_B[[not turn[i][0].future.done() for i in planned_B.tolist()]]
+            if not len(index_B):  # whoever asked has given up meanwhile
+                continue
+            batch = [turn[i] for i in index_B.tolist()]
+            try:
+                self._compute_batch(model, batch, tokens.take(index_B))
+            except Exception as error:  # the other batches of the turn are none of its business
+                self._give_up(batch, error)
+
+    def _compute_batch(self, model: Model, batch: list[tuple[_Asked, int]], tokens: TokenizedTexts) -> None:
+        start = time.perf_counter()
+        probs_BK, _ = model.decide(tokens, batch_size=self._batch_size)
+        seconds = time.perf_counter() - start
+        self._pace.seconds_a_record += 0.1 * (seconds / len(batch) - self._pace.seconds_a_record)
+        self._watch.batch(len(batch), seconds)
+        self._hand_over(batch, probs_BK)
+
+    def _give_up(self, failed: list[tuple[_Asked, int]], error: Exception) -> None:
+        _LOG.exception("a batch of %d records failed", len(failed))
+        self._call(_fail, [asked for asked, _ in failed], error)
 
     def _hand_over(self, batch: list[tuple[_Asked, int]], probs_BK: NDArray[np.float64]) -> None:
         done = []

@@ -12,7 +12,6 @@ from tagnet.serving.batching import Batcher
 from tagnet.serving.label_studio_backend import find_offer, predictions, task_fields
 from tagnet.serving.label_studio_events import read_event
 from tagnet.serving.labelled_batches import LabelledBatches
-from tagnet.serving.limits import Limits
 from tagnet.serving.reading import Bodies
 from tagnet.serving.refusal import Refusal, json_response
 from tagnet.serving.reload import Served
@@ -20,10 +19,10 @@ from tagnet.serving.schemas import PredictRequest, SetupRequest, WebhookRequest
 
 
 def add_label_studio(
-    app: FastAPI, served: Served, batcher: Batcher, limits: Limits, batches: LabelledBatches | None
+    app: FastAPI, served: Served, batcher: Batcher, bodies: Bodies, batches: LabelledBatches | None
 ) -> None:
     """Add the paths to an application; without `batches` events are taken and not kept."""
-    bodies = Bodies(limits)
+    limits = bodies.limits
 
     @app.post("/setup", include_in_schema=False)
     async def setup(request: Request) -> Response:

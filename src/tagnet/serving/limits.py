@@ -23,6 +23,8 @@ class Limits:
     """Characters of all of them."""
     explained_tags: int = 5
     """Tags of one question for the words that carried them."""
+    explained_characters: int = 20_000
+    """Of the text whose words are asked for: it is read again without each part."""
     explained_words: int = 96
     """Parts into which a text is cut for it; a longer one is cut into groups of words."""
     connections: int = 512
@@ -37,6 +39,8 @@ class Limits:
     """Within which a request is answered, once its body is there."""
     taken_seconds: float = 20.0
     """Within which a client takes some of what waits to be sent to it."""
+    unread_bytes: int = 256 << 20
+    """Of all answers that clients have not taken yet; beyond it, connections with the most are ended."""
     idle_seconds: int = 30
     """After which a connection that asks nothing is closed."""
     stop_seconds: float = 30.0

@@ -22,7 +22,7 @@ class Bodies:
     """Reads bodies, and knows how much of them is held at one time."""
 
     def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+        self.limits = limits
         self._held = 0
 
     async def read(self, request: Request, model: type[RequestT]) -> RequestT:
@@ -37,17 +37,18 @@ class Bodies:
         return parse(await self._read(request), model)
 
     async def _read(self, request: Request) -> bytes:
-        limits = self._limits
+        limits = self.limits
+        most = min(limits.body_bytes, limits.bodies_bytes)
         chunks: list[bytes] = []
         size = 0
         try:
             async with asyncio.timeout(limits.body_seconds):
                 async for chunk in request.stream():
                     size += len(chunk)
-                    if size > limits.body_bytes:
+                    if size > most:
                         self._held -= sum(map(len, chunks))
                         chunks.clear()
-                        if size > _READ_PAST * limits.body_bytes:
+                        if size > _READ_PAST * most:
                             break
                         continue
                     if self._held + len(chunk) > limits.bodies_bytes:
@@ -62,11 +63,11 @@ class Bodies:
             ) from error
         finally:
             self._held -= sum(map(len, chunks))
-        if size > limits.body_bytes:
+        if size > most:
             raise Refusal(
                 413,
                 "body_too_large",
-                f"the body is larger than {limits.body_bytes} bytes; send fewer or shorter records in one request",
+                f"the body is larger than {most} bytes; send fewer or shorter records in one request",
             )
         return b"".join(chunks)
 

@@ -19,6 +19,8 @@ from tagnet.serving.refusal import Refusal
 _LOG = logging.getLogger("tagnet.serving")
 
 _DESCRIPTIONS = ("tagnet.json", "bundle.json")
+_MODEL_SUFFIXES = (".json", ".onnx", ".data", ".safetensors")
+"""Of the files that make a model; annotations, say, may lie beside them."""
 
 
 class Served:
@@ -80,12 +82,14 @@ class Served:
             return
 
 
-def identity(folder: Path) -> tuple[int, int, int] | None:
-    """What changes when the folder is replaced or its description is written anew; None while there is none."""
-    for name in _DESCRIPTIONS:
-        try:
-            found = (folder / name).stat()
-        except OSError:
-            continue
-        return found.st_ino, found.st_mtime_ns, found.st_size
-    return None
+def identity(folder: Path) -> frozenset[tuple[str, int, int, int]] | None:
+    """What changes when a file of the model is replaced or written anew; None while there is no model."""
+    found = set()
+    try:
+        for path in folder.iterdir():
+            if path.name.endswith(_MODEL_SUFFIXES):
+                stat = path.stat()
+                found.add((path.name, stat.st_ino, stat.st_mtime_ns, stat.st_size))
+    except OSError:
+        return None
+    return frozenset(found) if any(name in _DESCRIPTIONS for name, *_ in found) else None

@@ -24,7 +24,8 @@ class _Request(BaseModel):
 class TagsRequest(_Request):
     """Records to suggest tags for."""
 
-    records: Annotated[list[RecordFields], Field(min_length=1)]
+    # One fault is enough: half a million of them, which fit into a body, take seconds to be told.
+    records: Annotated[list[RecordFields], Field(min_length=1, fail_fast=True)]
     top: Annotated[int, Field(ge=1, description="Only that many tags a record, the most probable.")] | None = None
 
 
@@ -32,7 +33,7 @@ class ExplainRequest(_Request):
     """One record, and the tags whose words are asked for."""
 
     record: RecordFields
-    tags: Annotated[list[TagName], Field(min_length=1, max_length=5)]
+    tags: Annotated[list[TagName], Field(min_length=1, fail_fast=True)]
 
 
 class ShownTag(_Request):
@@ -53,6 +54,10 @@ class AnnotationRequest(_Request):
     kept: Annotated[list[TagName], Field(max_length=10_000)]
     added: Annotated[list[TagName], Field(max_length=10_000)]
     removed: Annotated[list[TagName], Field(max_length=10_000)]
+    model_version: (
+        Annotated[str, Field(min_length=1, max_length=200, description="Of the answer that the tags were shown from.")]
+        | None
+    ) = None
     comment: Annotated[str, Field(max_length=4000)] | None = None
     annotator: Annotated[str, Field(max_length=200)] | None = None
 

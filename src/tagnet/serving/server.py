@@ -10,7 +10,7 @@ from types import FrameType
 import uvicorn
 
 from tagnet.errors import ConfigError
-from tagnet.serving.connections import BoundedProtocol, sweep
+from tagnet.serving.connections import BoundedProtocol, sweep, unread_bytes
 from tagnet.serving.guard import Guard
 from tagnet.serving.limits import Limits
 
@@ -45,14 +45,15 @@ class StoppingServer(uvicorn.Server):
             self.should_exit = self.force_exit = True
 
     async def on_tick(self, counter: int) -> bool:
-        """Ten times a second: end late connections; stop once nothing is in flight."""
+        """Ten times a second: end late connections; stop once nothing is in flight, and all answers are taken."""
         now = time.monotonic()
         if now - self._last_sweep >= 1:
             self._last_sweep = now
             sweep(self.server_state.connections)
         if self._stop_since is not None:
             waited = now - self._stop_since
-            if waited > self._limits.stop_seconds or (waited > _SEEN_STOPPING and not self._guard.in_flight):
+            rest = self._guard.in_flight or unread_bytes(self.server_state.connections)
+            if waited > self._limits.stop_seconds or (waited > _SEEN_STOPPING and not rest):
                 self.should_exit = True
         return await super().on_tick(counter)
 

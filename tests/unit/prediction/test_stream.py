@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tagnet.errors import RecordError, RunDirectoryError
+from tagnet.errors import MissingExtraError, RecordError, RunDirectoryError
 from tagnet.prediction.stream import blocks_of, predict_block, write_resumably
 from tagnet.prediction.tag_prediction import TagPrediction
 from tagnet.records.record import Record
@@ -95,6 +95,59 @@ def test_one_process_an_output(tmp_path: Path) -> None:
 
     write_resumably(path, {}, 10, while_it_is_written)
     assert len(path.read_text().splitlines()) == 10
+
+
+def test_a_part_that_was_finished_meanwhile_is_not_touched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "out.jsonl"
+
+    def finish_first(stream: Any, how: int) -> None:
+        stream.write(b"whole\n")
+        stream.flush()
+        (tmp_path / ".out.jsonl.part").replace(path)
+
+    monkeypatch.setattr("tagnet.prediction.stream.fcntl.flock", finish_first)
+    with pytest.raises(RunDirectoryError, match="another process is writing it"):
+        write_resumably(path, {}, 10, lines_from(10, 2))
+    assert path.read_text() == "whole\n"
+
+
+def failing(error: Exception, after: int = 4) -> Any:
+    def lines(done: int) -> Iterator[tuple[int, bytes]]:
+        if after:
+            yield after, b"a\n" * after
+        raise error
+
+    return lines
+
+
+@pytest.mark.parametrize("error", [ConnectionError("a node went away"), MissingExtraError("no ray")])
+def test_what_fails_elsewhere_is_no_fault_of_the_output_and_goes_on(tmp_path: Path, error: Exception) -> None:
+    path = tmp_path / "out.jsonl"
+    with pytest.raises(type(error), match=str(error)):
+        write_resumably(path, {}, 10, failing(error))
+    assert write_resumably(path, {}, 10, lines_from(10, 2)) == 4
+
+
+def test_what_fails_before_a_line_is_written_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(MissingExtraError):
+        write_resumably(tmp_path / "out.jsonl", {}, 10, failing(MissingExtraError("no ray"), after=0))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_records_that_cannot_be_used_leave_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(RecordError):
+        write_resumably(tmp_path / "out.jsonl", {}, 10, failing(RecordError("row 5")))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tagnet.prediction.stream.os.fsync", full)
+    with pytest.raises(RunDirectoryError, match="No space left on device"):
+        write_resumably(tmp_path / "out.jsonl", {}, 10, lines_from(10, 2))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_fewer_records_than_there_were(tmp_path: Path) -> None:

@@ -119,6 +119,8 @@ class Asker:
             piece = waiting.pop(0)
             if piece == DISCONNECT:
                 return {"type": "http.disconnect"}
+            if piece == LAST:
+                return {"type": "http.request", "body": b"", "more_body": False}
             return {"type": "http.request", "body": piece, "more_body": bool(waiting) or pieces is not None}
 
         async def send(message: Any) -> None:
@@ -160,6 +162,9 @@ class Asker:
 
 
 DISCONNECT = b"<gone>"
+"""A piece that says that the client has gone."""
+LAST = b"<last>"
+"""A piece that ends a body."""
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import threading
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,51 @@ def test_bodies_of_all_requests_are_bounded(start: Start) -> None:
     assert third.status == 200
 
 
+def test_bodies_of_all_routes_are_counted_together(start: Start, tmp_path: Path) -> None:
+    asker = start(limits=Limits(body_seconds=0.2, bodies_bytes=200), annotations=tmp_path / "a.jsonl")
+
+    async def ask() -> Any:
+        slow = asyncio.ensure_future(asker.ask("POST", "/v1/annotations", pieces=[b"x" * 190]))
+        await asyncio.sleep(0.05)
+        second = await asker.ask("POST", "/v1/tags", {"records": [text(30)]})
+        await slow
+        return second
+
+    assert asker.runner.run(ask()).error == (503, "too_many_bodies")
+
+
+def test_a_body_that_can_never_be_held_is_too_large(start: Start) -> None:
+    asker = start(limits=Limits(body_bytes=10_000, bodies_bytes=100))
+    assert asker("POST", "/v1/tags", {"records": [text(200)]}).error == (413, "body_too_large")
+
+
+def test_one_fault_of_very_many_is_told(start: Start) -> None:
+    answer = start()("POST", "/v1/tags", {"records": [1] * 100_000})
+    assert answer.json["error"]["message"] == "records.0: Input should be an object"
+
+
+def test_what_a_record_has_beside_its_texts_is_not_kept_while_it_waits(start: Start, model: Any) -> None:
+    body = json.dumps({"records": [{"title": "t", "x": [[]] * 250_000}]}).encode()
+    free, held = threading.Event(), []
+    model.hold = lambda: free.wait(5)
+    asker = start()
+
+    async def ask() -> Any:
+        waiting = asyncio.ensure_future(asker.ask("POST", "/v1/tags", body))
+        await asyncio.sleep(0.2)
+        held.append(tracemalloc.get_traced_memory()[0])
+        free.set()
+        return await waiting
+
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        assert asker.runner.run(ask()).status == 200
+    finally:
+        tracemalloc.stop()
+    assert held[0] - before < 4_000_000
+
+
 def test_a_client_that_goes_away_is_no_failure(start: Start, caplog: pytest.LogCaptureFixture) -> None:
     asker = start()
 
@@ -138,7 +184,8 @@ def test_an_explanation_of_what_is_no_tag(start: Start) -> None:
     answer = asker("POST", "/v1/explain", {"record": text(3), "tags": ["longg"]})
     assert answer.error == (422, "unknown_tag")
     assert "did you mean long?" in answer.json["error"]["message"]
-    assert asker("POST", "/v1/explain", {"record": text(3), "tags": ["long"] * 6}).status == 422
+    assert asker("POST", "/v1/explain", {"record": text(3), "tags": ["long"] * 6}).error == (413, "too_many_tags")
+    assert asker("POST", "/v1/explain", {"record": text(20_001), "tags": ["long"]}).error == (413, "text_too_long")
 
 
 def annotation(**changes: Any) -> dict[str, Any]:
@@ -166,6 +213,13 @@ def test_an_annotation_is_stored(start: Start, tmp_path: Path) -> None:
         "removed": [],
         "comment": "so",
     }
+
+
+def test_an_annotation_names_the_model_whose_tags_were_shown(start: Start, tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    asker = start(annotations=path)
+    assert asker("POST", "/v1/annotations", annotation(model_version="v0")).status == 201
+    assert json.loads(path.read_text())["model_version"] == "v0"
 
 
 @pytest.mark.parametrize(
@@ -260,6 +314,32 @@ def test_an_answer_that_takes_too_long(start: Start, model: Any) -> None:
     free.set()
     assert answer.error == (503, "too_slow")
     assert asker("POST", "/v1/tags", {"records": [text(3)]}).status == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("/v1/tags", {"records": [text(3)] * 50}), ("/v1/explain", {"record": {"title": "a b c"}, "tags": ["long"]})],
+)
+def test_what_a_client_that_goes_away_has_asked_is_not_computed(
+    start: Start, model: Any, path: str, body: dict[str, Any]
+) -> None:
+    free = threading.Event()
+    model.hold = lambda: free.wait(5)
+    asker = start()
+
+    async def ask() -> Any:
+        first = asyncio.ensure_future(asker.ask("POST", "/v1/tags", {"records": [text(3)]}))
+        await asyncio.sleep(0.1)
+        gone = await asyncio.wait_for(
+            asker.ask("POST", path, pieces=[json.dumps(body).encode(), b"<last>", b"<gone>"]), 2
+        )
+        free.set()
+        return gone, await first
+
+    gone, first = asker.runner.run(ask())
+    assert (gone.status, first.status) == (499, 200)
+    assert asker("POST", "/v1/tags", {"records": [text(4)]}).status == 200
+    assert sum(model.batches) == 2
 
 
 def test_the_document(start: Start, tmp_path: Path) -> None:

@@ -69,6 +69,23 @@ def test_a_last_line_without_its_end_is_ended(path: Path) -> None:
     assert len([json.loads(line) for line in path.read_text().splitlines()]) == 2
 
 
+def test_a_torn_line_goes_however_long_it_is(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_text('{"id": "old"}\n{"id": "' + "x" * 5_000_000)
+    opened(path).close()
+    assert path.read_text() == '{"id": "old"}\n'
+
+
+def test_a_new_file_is_on_disk_with_its_folder(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(
+        "tagnet.serving.append_only.os.fsync",
+        lambda handle: synced.append(str(Path(f"/proc/self/fd/{handle}").readlink())),
+    )
+    opened(path).close()
+    assert str(path.parent) in synced
+
+
 def test_one_server_a_file(path: Path) -> None:
     file = opened(path)
     with pytest.raises(RunDirectoryError, match="another server writes to it"):

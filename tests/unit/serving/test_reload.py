@@ -76,6 +76,34 @@ def test_a_folder_that_was_replaced_is_noticed_once_it_rests(tmp_path: Path, mak
     asyncio.run(go())
 
 
+def test_a_folder_that_is_copied_file_by_file_is_loaded_once_it_is_whole(tmp_path: Path, make_model: Any) -> None:
+    (tmp_path / "tagnet.json").write_text("1")
+    shelf = Shelf(make_model("v1"), BundleError("model.onnx is not the one of tagnet.json"), make_model("v2"))
+    served = Served(tmp_path, shelf.load, Metrics())
+
+    async def go() -> None:
+        watching = asyncio.ensure_future(served.watch(0.01))
+        (tmp_path / "tagnet.json").write_text("22")
+        while len(shelf.models) > 1:
+            await asyncio.sleep(0.01)
+        (tmp_path / "model.onnx").write_text("2")
+        async with asyncio.timeout(5):
+            while served.engine.version != "v2":
+                await asyncio.sleep(0.01)
+        watching.cancel()
+
+    asyncio.run(go())
+
+
+def test_what_lies_beside_a_model_is_none_of_it(tmp_path: Path) -> None:
+    (tmp_path / "tagnet.json").write_text("1")
+    first = identity(tmp_path)
+    (tmp_path / "answers.jsonl").write_text("{}")
+    assert identity(tmp_path) == first
+    (tmp_path / "tokenizer.json").write_text("{}")
+    assert identity(tmp_path) != first
+
+
 def test_identity(tmp_path: Path) -> None:
     assert identity(tmp_path) is None
     (tmp_path / "bundle.json").write_text("1")
