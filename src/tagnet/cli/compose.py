@@ -122,7 +122,7 @@ def config_groups() -> dict[str, tuple[str, ...]]:
     """The groups of `conf/` that a run is composed of, and their options.
 
     >>> config_groups()["thresholds"]
-    ('fixed', 'global', 'per_tag', 'plug_in', 'shrunk')
+    ('conformal_recall', 'fixed', 'global', 'per_tag', 'plug_in', 'shrunk')
     """
     return {name: options for name, options in _all_groups().items() if name not in _LAUNCH_GROUPS}
 
