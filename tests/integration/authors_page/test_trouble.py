@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from benchmarks.serving.process import running
@@ -96,7 +97,10 @@ def test_what_is_written_while_an_answer_is_sent_is_still_to_be_sent(page: Any, 
     page.goto(url)
     page.fill(DESCRIPTION, TEXT)
     expect(page.locator("#send")).to_be_enabled()
-    page.click("#send")
+    with page.expect_request("**/v1/annotations") as sent:
+        page.click("#send")
+    version = httpx.get(f"{url}v1/labels").json()["model_version"]
+    assert sent.value.post_data_json["model_version"] == version
     page.locator(DESCRIPTION).press_sequentially(" and more")
     expect(page.locator("#sent")).to_have_text("Sent, without what you have changed since.")
     expect(page.locator(DESCRIPTION)).to_be_focused()

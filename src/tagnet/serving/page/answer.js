@@ -27,7 +27,7 @@ function annotation() {
   const comment = byId("comment").value.trim();
   const annotator = byId("annotator").value.trim();
   const asked = state.id === null ? record() : { id: state.id, ...record() };
-  return { record: asked, model_version: state.version, shown, kept, added, removed, ...(comment && { comment }), ...(annotator && { annotator }) };
+  return { record: asked, model_version: state.suggestedBy, shown, kept, added, removed, ...(comment && { comment }), ...(annotator && { annotator }) };
 }
 
 /** Whether the server has refused it: then the model may have changed, and the tags are to be asked for anew. */

@@ -53,6 +53,7 @@ async function suggest() {
     const gone = answer.model_version === state.version ? [] : (await takeModel()).gone;
     if (mine.signal.aborted) return;
     state.suggestions = new Map(answer.results[0].tags.map((/** @type {Suggestion} */ s) => [s.tag, s]));
+    state.suggestedBy = answer.model_version;
     state.fresh = true;
     showState("idle", gone.length ? `The model was replaced, and no longer knows ${gone.join(", ")}.` : "", gone.length > 0);
     render();

@@ -20,6 +20,8 @@ export const state = {
   explanations: /** @type {Map<string, Word[]>} */ (new Map()),
   /** Of the model that `tags` and `features` are of. */
   version: "",
+  /** The model that the suggestions are of; it may have been replaced since. */
+  suggestedBy: "",
   annotations: false,
   /** The record's, where the page's address names one. */
   id: /** @type {string | null} */ (null),
