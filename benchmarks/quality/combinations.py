@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scipy.special import logit
 
 from benchmarks.quality.arms import BASE
+from benchmarks.quality.paired_table import paired_table
 from benchmarks.quality.runs import keep, read_results, show, trained, with_table_command
 from benchmarks.quality.study import FOLDS, RECIPE, TEST_TO_TRAIN, arm_folder
 from benchmarks.quality.tuned_tfidf import Grid, tuned_tfidf
@@ -30,8 +31,6 @@ from tagnet.config import TrainConfig
 from tagnet.data.prepare import Prepared, prepare
 from tagnet.data.tokens import tokenize
 from tagnet.evaluation.metrics import overall_metrics
-from tagnet.evaluation.repeats import mean_of_repeats
-from tagnet.evaluation.table_parts import new_table
 from tagnet.model.encoder import load_encoder
 from tagnet.prediction.inference import compute_embeddings, compute_logits
 from tagnet.training.lexical import fit_weights
@@ -139,23 +138,11 @@ def parents_and_children(prepared: Prepared) -> Iterator[tuple[int, int]]:
 def table(*, markdown: bool) -> None:
     """Every combination against one network, paired."""
     results = read_results(NAME)
-    base = {(each["fold"], each["cut"]): each for each in results if each["part"] == ONE}
-    shown = new_table()
-    for column in ("", *METRICS.values()):
-        shown.add_column(column, no_wrap=True)
-    for part in dict.fromkeys([ONE, *(each["part"] for each in results)]):
-        mine = [each for each in results if each["part"] == part]
-        cells = []
-        for metric in METRICS:
-            if part == ONE:
-                cells.append(f"{np.mean([each[metric] for each in mine]):.3f}")
-                continue
-            gains = [each[metric] - base[each["fold"], each["cut"]][metric] for each in mine]
-            gain = mean_of_repeats(gains, TEST_TO_TRAIN)
-            cells.append(f"{gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f})")
-        shown.add_row(part, *cells)
+    parts = list(dict.fromkeys([ONE, *(each["part"] for each in results)]))
+    shown = paired_table(results, parts, ("fold", "cut"), METRICS, TEST_TO_TRAIN)
+    cuts = sum(each["part"] == ONE for each in results)
     note = (
-        f"{len(base)} cuts of {FOLDS} folds, inside protocol B's train and validation. First row: means; the others: "
+        f"{cuts} cuts of {FOLDS} folds, inside protocol B's train and validation. First row: means; the others: "
         "differences from it, cut by cut, with 95% intervals corrected for shared records."
     )
     show("Networks together, and others beside them", shown, note, markdown=markdown)

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks.quality.paired_table import gain
 from benchmarks.quality.runs import has_result, intervals, keep, read_results, show, trained, values, with_table_command
 from benchmarks.quality.tuned_tfidf import Grid, tuned_tfidf
 from tagnet.atomic import write_text
@@ -26,7 +27,6 @@ from tagnet.calibration.fit import fit_decision_rule
 from tagnet.cli.compose import train_config
 from tagnet.data.prepare import prepare
 from tagnet.evaluation.metrics import overall_metrics
-from tagnet.evaluation.repeats import mean_of_repeats
 from tagnet.evaluation.table_parts import new_table
 from tagnet.records.io import load_records
 
@@ -130,9 +130,7 @@ def table(*, markdown: bool) -> None:
             cells = []
             for metric in METRICS:
                 gains = [a["test"][metric] - b[metric] for a, b in zip(mine, scores, strict=True)]
-                gain = mean_of_repeats(gains, recipe.test_to_train)
-                interval = f" ({gain.low:+.3f} to {gain.high:+.3f})" if len(gains) > 1 else ""
-                cells.append(f"{gain.value:+.3f}{interval}")
+                cells.append(gain(gains, recipe.test_to_train))
             shown.add_row("", "", "", f"over {name}", *cells)
         collapsed = sum(each["collapsed"] for each in mine)
         shown.add_row("", "", "", f"collapsed: {collapsed}", *[""] * len(METRICS))

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.quality.paired_table import paired_table
 from benchmarks.quality.runs import keep, read_results, show, with_table_command
 from benchmarks.quality.study import FOLDS, RECIPE, TEST_TO_TRAIN, arm_folder
 from tagnet.calibration.fit import fit_decision_rule
@@ -22,8 +23,6 @@ from tagnet.cli.compose import train_config
 from tagnet.data.prepare import prepare
 from tagnet.data.tokens import tokenize
 from tagnet.evaluation.metrics import overall_metrics
-from tagnet.evaluation.repeats import mean_of_repeats
-from tagnet.evaluation.table_parts import new_table
 from tagnet.model.encoder import load_encoder
 from tagnet.model.lexical import LexicalEvidence
 from tagnet.records.tag_names import names_of_tags
@@ -82,23 +81,10 @@ def run(work: Path) -> None:
 def table(*, markdown: bool) -> None:
     """Every part against the encoder alone, paired."""
     results = read_results(NAME)
-    base = {(each["pair"], each["cut"]): each for each in results if each["part"] == PARTS[0]}
-    shown = new_table()
-    for column in ("", *METRICS.values()):
-        shown.add_column(column, no_wrap=True)
-    for part in PARTS:
-        mine = [each for each in results if each["part"] == part]
-        cells = []
-        for metric in METRICS:
-            if part == PARTS[0]:
-                cells.append(f"{np.mean([each[metric] for each in mine]):.3f}")
-                continue
-            gains = [each[metric] - base[each["pair"], each["cut"]][metric] for each in mine]
-            gain = mean_of_repeats(gains, TEST_TO_TRAIN)
-            cells.append(f"{gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f})")
-        shown.add_row(part, *cells)
+    shown = paired_table(results, PARTS, ("pair", "cut"), METRICS, TEST_TO_TRAIN)
+    cuts = sum(each["part"] == PARTS[0] for each in results)
     note = (
-        f"{len(base)} cuts of {FOLDS} runs, inside protocol B's train and validation. First row: means; the others: "
+        f"{cuts} cuts of {FOLDS} runs, inside protocol B's train and validation. First row: means; the others: "
         "differences from it, cut by cut, with 95% intervals corrected for shared records."
     )
     show("Lexical evidence beside the encoder", shown, note, markdown=markdown)

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.quality.paired_table import gain
 from benchmarks.quality.runs import keep, read_results, show, with_table_command
 from tagnet.calibration.fit import fit_decision_rule
 from tagnet.cli.compose import train_config
 from tagnet.evaluation.metrics import overall_metrics
-from tagnet.evaluation.repeats import mean_of_repeats
 from tagnet.evaluation.table_parts import new_table
 from tagnet.workflows.finished_run import read_finished_run
 
@@ -89,8 +89,7 @@ def table(*, markdown: bool) -> None:
             values = [each[metric] for each in mine]
             return f"{np.mean(values):.{_digits(metric)}f}"
         gaps = [each[metric] - base[each["run"]][metric] for each in mine]
-        gap, digits = mean_of_repeats(gaps, TEST_TO_REST), _digits(metric)
-        return f"{gap.value:+.{digits}f} ({gap.low:+.{digits}f} to {gap.high:+.{digits}f})"
+        return gain(gaps, TEST_TO_REST, _digits(metric))
 
     shown = new_table()
     for column in ("rule", *METRICS.values(), *(f"macro F1, {corpus}" for corpus in OTHERS)):

@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.quality.arms import ARMS, BASE
+from benchmarks.quality.paired_table import gain
 from benchmarks.quality.runs import has_result, keep, read_results, show, trained, values, with_table_command
-from tagnet.evaluation.repeats import mean_of_repeats
 from tagnet.evaluation.table_parts import new_table
 
 NAME = "study"
@@ -73,9 +73,7 @@ def table(*, markdown: bool) -> None:
             if arm == BASE:
                 cells.append(f"{sum(of[arm, p][metric] for p in pairs) / len(pairs):.3f}")
                 continue
-            gap = mean_of_repeats([of[arm, p][metric] - of[BASE, p][metric] for p in pairs], TEST_TO_TRAIN)
-            interval = f" ({gap.low:+.3f} to {gap.high:+.3f})" if len(pairs) > 1 else ""
-            cells.append(f"{gap.value:+.3f}{interval}")
+            cells.append(gain([of[arm, p][metric] - of[BASE, p][metric] for p in pairs], TEST_TO_TRAIN))
         shown.add_row(arm, str(len(pairs)), *cells)
     note = (
         "Test folds inside train and validation. The first row: means; the others: differences from it, pair by pair."
