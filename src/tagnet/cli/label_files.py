@@ -15,11 +15,11 @@ from rich.table import Table
 from rich.text import Text
 
 from tagnet.cli.console import message_console, result_console, speak_to
-from tagnet.cli.label_tasks import check_features, load_tree, make_tasks, say_review
+from tagnet.cli.label_tasks import check_control, check_features, load_tree, make_tasks, say_review, store_answers
 from tagnet.cli.predict import parse_columns
 from tagnet.errors import ConfigError, LabelingError, nearest
 from tagnet.labeling.agreement import TagAgreement, can_measure
-from tagnet.labeling.answer_log import extend_log, read_log
+from tagnet.labeling.answer_log import read_log
 from tagnet.labeling.collect import collect
 from tagnet.labeling.labelled_rows import LabelledRows, read_labelled_rows
 from tagnet.labeling.merge import Merged, merge
@@ -91,11 +91,7 @@ def run_import(
     replies = codec.read(file)
     digest = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else None
     found = collect(replies, tool=tool, file=file.name, file_sha256=digest, taxonomy=tree, annotator=annotator)
-    new = extend_log(output, found.answers)
-    add_to_review(output, found.review)
-    known = len(found.answers) - new
-    parts = [f"{new} new answers", f"{known} known ones" if known else "", f"{found.num_waiting} tasks wait"]
-    messages.print(Text(f"{', '.join(part for part in parts if part)} → {output}"), soft_wrap=True)
+    store_answers(messages, output, found)
     say_review(messages, output, len(found.review))
 
 
@@ -144,10 +140,12 @@ def _codec(tool: str, control: str, max_choices: int | None) -> Codec:
         if not isinstance(codec, Prodigy | Scale):
             raise ConfigError(f"--max-choices: expected --tool prodigy or scale, which repeat tags, found {tool}")
         codec = dataclasses.replace(codec, max_choices=max_choices)
-    for known in CONTROLS:
-        if control == known:
-            return dataclasses.replace(codec, control=known) if isinstance(codec, LabelStudio) else codec
-    raise ConfigError(f"--control: expected {', '.join(CONTROLS)}; found {control!r}{nearest(control, CONTROLS)}")
+    chosen = check_control(control)
+    if isinstance(codec, LabelStudio):
+        return dataclasses.replace(codec, control=chosen)
+    if chosen != CONTROLS[0]:
+        raise ConfigError(f"--control {chosen}: expected --tool label-studio, which alone has it, found {tool}")
+    return codec
 
 
 def _write(codec: Codec, batch: TaskBatch, output: Path) -> Sequence[Path]:

@@ -13,11 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from tagnet.cli.console import message_console, result_console, speak_to
-from tagnet.cli.label_tasks import check_features, load_tree, make_tasks, say_review
+from tagnet.cli.label_tasks import check_control, check_features, load_tree, make_tasks, say_review, store_answers
 from tagnet.cli.predict import parse_columns
 from tagnet.cli.token import read_token
-from tagnet.errors import ConfigError, nearest
-from tagnet.labeling.answer_log import count_new, extend_log
+from tagnet.errors import ConfigError
+from tagnet.labeling.answer_log import count_new
 from tagnet.labeling.collect import Collected, collect
 from tagnet.labeling.label_studio_server.connection import Connection
 from tagnet.labeling.label_studio_server.project import check_title
@@ -25,9 +25,8 @@ from tagnet.labeling.label_studio_server.pull import Pulled, pull
 from tagnet.labeling.label_studio_server.push import MODEL_VERSION, push
 from tagnet.labeling.label_studio_server.status import Status, status
 from tagnet.labeling.labelled_rows import read_labelled_rows
-from tagnet.labeling.review import add_to_review
 from tagnet.labeling.tasks import LabelTask, make_batch
-from tagnet.labeling.tools.label_studio import CONTROLS, LabelStudio
+from tagnet.labeling.tools.label_studio import LabelStudio
 from tagnet.records.taxonomy import Taxonomy
 
 TOKEN_VARIABLE = "LABEL_STUDIO_API_KEY"
@@ -71,9 +70,7 @@ def run_push(
     device: str,
 ) -> None:
     """Run the command."""
-    chosen = next((known for known in CONTROLS if known == control), None)
-    if chosen is None:
-        raise ConfigError(f"--control: expected {', '.join(CONTROLS)}; found {control!r}{nearest(control, CONTROLS)}")
+    chosen = check_control(control)
     connection = server.connect()
     messages = message_console()
     speak_to(messages)
@@ -107,11 +104,7 @@ def run_pull(server: Server, output: Path, *, taxonomy: str | None) -> None:
     with _progress(messages, "pulling") as report:
         pulled = pull(connection, server.project, report)
     found = _collected(connection, pulled, tree)
-    new = extend_log(output, found.answers)
-    add_to_review(output, found.review)
-    known = len(found.answers) - new
-    parts = [f"{new} new answers", f"{known} known ones" if known else "", f"{found.num_waiting} tasks wait"]
-    messages.print(Text(f"{', '.join(filter(None, parts))} → {output}"), soft_wrap=True)
+    store_answers(messages, output, found)
     _say_moved_on(messages, pulled)
     say_review(messages, output, len(found.review))
 

@@ -1,4 +1,4 @@
-"""What commands of `tagnet label` have in common, by file and by server: records into tasks, a word on the review."""
+"""What commands of `tagnet label` have in common, by file and by server: records into tasks, answers into the log."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from rich.text import Text
 
 from tagnet.cli.extras import require_extra
 from tagnet.errors import ConfigError, nearest
+from tagnet.labeling.answer_log import extend_log
+from tagnet.labeling.collect import Collected
 from tagnet.labeling.labelled_rows import LabelledRows
-from tagnet.labeling.review import review_path
+from tagnet.labeling.review import add_to_review, review_path
 from tagnet.labeling.tasks import TaskBatch, make_batch
+from tagnet.labeling.tools.label_studio import CONTROLS, Control
 from tagnet.records.sources import resolve_taxonomy
 from tagnet.records.taxonomy import Taxonomy, load_taxonomy
 
@@ -27,6 +30,18 @@ def check_features(rows: LabelledRows, features: Sequence[str]) -> None:
             raise ConfigError(
                 f"--feature {name}: no row of {rows.source} has that column; there are {', '.join(there)}{hint}"
             )
+
+
+def check_control(name: str) -> Control:
+    """The control of Label Studio that a name means.
+
+    Raises:
+        ConfigError: there is none; the nearest one is named.
+    """
+    for known in CONTROLS:
+        if name == known:
+            return known
+    raise ConfigError(f"--control: expected {', '.join(CONTROLS)}; found {name!r}{nearest(name, CONTROLS)}")
 
 
 def load_tree(name: str | None) -> Taxonomy | None:
@@ -60,6 +75,15 @@ def make_tasks(
         task = progress.add_task("predicting", total=len(records))
         suggested = suggest(tagger, records, progress=lambda done: progress.update(task, completed=done))
     return make_batch(records, shown, suggested=suggested, declared=[*others, *tagger.tags], parents=parents)
+
+
+def store_answers(messages: Console, output: Path, found: Collected) -> None:
+    """Add answers to the log and what is unclear to the review beside it, and say how many of them are new."""
+    new = extend_log(output, found.answers)
+    add_to_review(output, found.review)
+    known = len(found.answers) - new
+    parts = [f"{new} new answers", f"{known} known ones" if known else "", f"{found.num_waiting} tasks wait"]
+    messages.print(Text(f"{', '.join(filter(None, parts))} → {output}"), soft_wrap=True)
 
 
 def say_review(messages: Console, output: Path, count: int) -> None:

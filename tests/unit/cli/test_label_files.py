@@ -69,6 +69,8 @@ def test_choices_are_limited_where_tasks_repeat_them(
     assert [len(json.loads(line)["options"]) for line in path.read_text().splitlines()] == [1, 2, 2]
     with pytest.raises(ConfigError, match="max-choices"):
         export("csv", "t.csv", max_choices=1)
+    with pytest.raises(ConfigError, match="--control taxonomy: expected --tool label-studio"):
+        export("csv", "t.csv", control="taxonomy")
     with pytest.raises(ConfigError, match="control"):
         export("csv", "t.csv", control="tree")
 
