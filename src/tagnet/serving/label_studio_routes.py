@@ -13,7 +13,7 @@ from tagnet.serving.label_studio_backend import find_offer, predictions, task_fi
 from tagnet.serving.label_studio_events import read_event
 from tagnet.serving.labelled_batches import LabelledBatches
 from tagnet.serving.reading import Bodies
-from tagnet.serving.refusal import Refusal, json_response
+from tagnet.serving.refusal import Refusal, json_response, refuse_more
 from tagnet.serving.reload import Served
 from tagnet.serving.schemas import PredictRequest, SetupRequest, WebhookRequest
 
@@ -37,10 +37,7 @@ def add_label_studio(
     async def predict(request: Request) -> Response:
         asked = await bodies.read(request, PredictRequest)
         engine = served.engine
-        if len(asked.tasks) > limits.records:
-            raise Refusal(
-                413, "too_many_tasks", f"found {len(asked.tasks)} tasks; send at most {limits.records} at a time"
-            )
+        refuse_more(len(asked.tasks), limits.records, "tasks")
         offer, key = find_offer(asked.label_config, tuple(engine.tags))
         records = [
             task_fields(task, engine, limits.characters, key, f"tasks.{place}")

@@ -24,6 +24,20 @@ class Refusal(Exception):
         return json_response(refusal_body(self.code, self.message), self.status, {**more, **(headers or {})})
 
 
+def refuse_more(found: int, most: int, what: str) -> None:
+    """Refuse a request that asks for too much at a time.
+
+    Raises:
+        Refusal: there are more than `most`.
+
+    >>> refuse_more(3, 2, "records")
+    Traceback (most recent call last):
+    tagnet.serving.refusal.Refusal: found 3 records; send at most 2 at a time
+    """
+    if found > most:
+        raise Refusal(413, f"too_many_{what}", f"found {found} {what}; send at most {most} at a time")
+
+
 def refusal_body(code: str, message: str) -> bytes:
     r"""The body of a refusal.
 

@@ -23,7 +23,7 @@ from tagnet.serving.leaving import unless_gone
 from tagnet.serving.metrics import CONTENT_TYPE, Metrics
 from tagnet.serving.openapi import body, errors
 from tagnet.serving.reading import Bodies
-from tagnet.serving.refusal import Refusal, json_response
+from tagnet.serving.refusal import Refusal, json_response, refuse_more
 from tagnet.serving.reload import Served
 from tagnet.serving.schemas import (
     AnnotationAnswer,
@@ -59,10 +59,7 @@ def add_tags(app: FastAPI, served: Served, batcher: Batcher, bodies: Bodies) -> 
         """Suggest tags: one result a record, in order; the tags of each by falling probability."""
         asked = await bodies.read(request, TagsRequest)
         engine = served.engine
-        if len(asked.records) > limits.records:
-            raise Refusal(
-                413, "too_many_records", f"found {len(asked.records)} records; send at most {limits.records} at a time"
-            )
+        refuse_more(len(asked.records), limits.records, "records")
         records = [
             engine.fields(record, limits.characters, f"records.{place}") for place, record in enumerate(asked.records)
         ]
@@ -81,10 +78,7 @@ def add_tags(app: FastAPI, served: Served, batcher: Batcher, bodies: Bodies) -> 
         """Which words carried a tag: each is left out in turn, all in one call. Long texts go by groups of words."""
         asked = await bodies.read(request, ExplainRequest)
         engine = served.engine
-        if len(asked.tags) > limits.explained_tags:
-            raise Refusal(
-                413, "too_many_tags", f"found {len(asked.tags)} tags; ask for at most {limits.explained_tags} at a time"
-            )
+        refuse_more(len(asked.tags), limits.explained_tags, "tags")
         tags = asked.tags
         engine.check_tags(tags, "tags")
         fields = engine.fields(asked.record, min(limits.characters, limits.explained_characters))
