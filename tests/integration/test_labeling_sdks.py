@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.long]
+pytestmark = pytest.mark.slow
 
 PINS = ("argilla==2.8.0", "label-studio-sdk==2.1.2", "scaleapi==2.18.4")
 Tagnet = Callable[..., tuple[int, str, str]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -22,8 +23,12 @@ def python(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Path:
     """The interpreter of a new environment with the extra `serve`."""
     home = tmp_path_factory.mktemp("environment")
     source = home / "source"
-    # A copy: setuptools leaves a build folder behind.
-    subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", str(repository), str(source)], check=True)
+    # A copy of what the package is made of: setuptools leaves a build folder behind.
+    source.mkdir()
+    for name in ("src", "conf"):
+        shutil.copytree(repository / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(repository / name, source)
     subprocess.run([sys.executable, "-m", "venv", str(home / "venv")], check=True)
     python = home / "venv" / "bin" / "python"
     done = subprocess.run(
@@ -47,7 +52,7 @@ def _clean() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_no_torch_and_small(python: Path) -> None:
     words = "import importlib.util as u; print([n for n in ('torch', 'transformers', 'pandas') if u.find_spec(n)])"
     assert subprocess.check_output([str(python), "-c", words], text=True, env=_clean()) == "[]\n"
@@ -57,7 +62,7 @@ def test_no_torch_and_small(python: Path) -> None:
     print(f"{size / 1e6:.0f} MB")
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_it_serves_and_predicts(python: Path, onnx: Path, tmp_path: Path) -> None:
     tagnet = str(python.with_name("tagnet"))
     log = tmp_path / "log.txt"
@@ -84,7 +89,7 @@ def test_it_serves_and_predicts(python: Path, onnx: Path, tmp_path: Path) -> Non
     assert [tag["tag"] for tag in predicted["tags"]] == [tag["tag"] for tag in served["tags"]]
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_bundle_says_how_to_export_it(python: Path, small_run: Run) -> None:
     bundle = small_run.dir / "bundle"
     done = subprocess.run(

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
-import torch
 from numpy.typing import NDArray
 from rich.console import Console
 
@@ -33,12 +32,11 @@ from tagnet.data.tokens import TokenizedTexts, render_texts, tokenize
 from tagnet.errors import CollapseError, ConfigError
 from tagnet.evaluation.collapse import collapse_reason
 from tagnet.losses.registry import make_loss
-from tagnet.model.adapter import add_adapter, require_adapter_extra
+from tagnet.model.adapter import require_adapter_extra
 from tagnet.model.encoder import Encoder, load_encoder
-from tagnet.model.head import prior_log_odds, start_from_tag_names
-from tagnet.model.network import TaggerNetwork, enable_gradient_checkpointing
+from tagnet.model.network import TaggerNetwork
 from tagnet.prediction.device import choose_device
-from tagnet.prediction.inference import compute_embeddings, compute_logits
+from tagnet.prediction.inference import compute_logits
 from tagnet.prediction.tagger import Tagger
 from tagnet.records.record import text_template
 from tagnet.strict_build import to_plain
@@ -46,6 +44,7 @@ from tagnet.training.callbacks import CalibratedThresholds, CollapseCheck, Metri
 from tagnet.training.compilation import check_compiler
 from tagnet.training.distributed import ending_together, is_first_process, leave_group
 from tagnet.training.environment import environment
+from tagnet.training.initial_network import initial_network
 from tagnet.training.lexical import add_lexical
 from tagnet.training.measure import Outcome, Side, measure, measured_sides
 from tagnet.training.module import TaggerModule
@@ -63,13 +62,8 @@ from tagnet.training.stopping import StopRequests
 from tagnet.training.tracking.registry import check_logger, results_of, tracked
 from tagnet.training.tracking.tracker import Tracker
 from tagnet.training.trainer import best_network, check_monitor, choose_precision, make_trainer
-from tagnet.training.unreached import freeze_unreached
-from tagnet.training.warm_start import EarlierNetwork
 
 logger = logging.getLogger("tagnet")
-
-_NAME_SAMPLE = 2048
-_NAME_SCALE = 1.0
 
 
 @dataclass(frozen=True)
@@ -133,6 +127,7 @@ def fit(
     with RunLog() as log:
         prepared = prepare(config, records, taxonomy=taxonomy)
         _say_what_was_read(prepared)
+        _say_what_breaks_the_promise(config, prepared)
         encoder = load_encoder(config.encoder, dropout=config.model.encoder_dropout)
         text = _text_settings(config, encoder)
         tokens = _tokenize(encoder, text, prepared)
@@ -140,7 +135,7 @@ def fit(
         asked, size = config, choose_batch_size(config.trainer, len(prepared.split.train))
         config = replace(config, trainer=replace(config.trainer, batch_size=size))
         pl.seed_everything(config.run.seed, verbose=False)
-        network = _build_network(config, encoder, prepared, tokens)
+        network = initial_network(config, encoder, prepared, tokens)
         check_memory(config, network, tokens, prepared)
 
         # Everything that can be wrong with settings and data has been found by now: only here is a folder made.
@@ -161,7 +156,6 @@ def fit(
                 add_lexical(network, encoder, prepared, tokens, config)
             logits_NK = _final_logits(config, network, encoder, prepared, tokens, measured)
             rule = fit_decision_rule(tags, logits_NK[split.val], y_NK[split.val], config.calibrator, config.thresholds)
-            _say_what_breaks_the_promise(config, prepared)
             _refuse_collapse(config, rule, logits_NK, prepared)
             write_bundle(
                 folder / "bundle",
@@ -286,52 +280,6 @@ def _text_settings(config: TrainConfig, encoder: Encoder) -> TextSettings:
         max_tokens=min(config.data.max_tokens or encoder.max_tokens, encoder.max_tokens),
         window_overlap=config.data.window_overlap,
     )
-
-
-def _build_network(config: TrainConfig, encoder: Encoder, prepared: Prepared, tokens: TokenizedTexts) -> TaggerNetwork:
-    """The network at step 0: published or earlier weights, biases at the tags' priors, rows from their names; adapters.
-
-    They come last: whatever starts the other weights knows nothing of them.
-    """
-    tags, train = prepared.corpus.label_space.tags, prepared.split.train
-    network = TaggerNetwork(encoder, config.model, len(tags))
-    earlier = None if config.model.init_from is None else EarlierNetwork(network, config.model.init_from)
-    if earlier is not None:
-        earlier.copy_encoder()
-    with torch.no_grad():
-        positives_K = prepared.corpus.y_NK[train].sum(0, dtype=np.int64)
-        network.head.bias.copy_(prior_log_odds(positives_K, len(train)))
-    if config.model.head == "tag_names":
-        names = tokenize(encoder.tokenizer, [tag.replace("-", " ") for tag in tags], tokens.max_tokens)
-        sample = np.random.default_rng(config.run.seed).permutation(train)[:_NAME_SAMPLE]
-        start_from_tag_names(
-            network.head,
-            torch.from_numpy(compute_embeddings(network, names, encoder.pad_id, batch_size=64)),
-            torch.from_numpy(compute_embeddings(network, tokens.take(sample), encoder.pad_id, batch_size=64)),
-            _NAME_SCALE,
-            torch.from_numpy(prepared.corpus.y_NK[sample].astype(np.float32)),
-        )
-    if earlier is not None:
-        warm = earlier.copy_rows(tags)
-        logger.info(
-            "warm start from %s: %d tags known, %d new, %d gone",
-            config.model.init_from,
-            len(warm.kept),
-            len(warm.new),
-            len(warm.gone),
-        )
-    add_adapter(network.encoder, config.adapter)
-    # One process alone passes over them by itself.
-    if config.trainer.strategy != "single" and (frozen := freeze_unreached(network)):
-        logger.info("%d parameters of the encoder take no part in what it says of a text, and are frozen", frozen)
-    sizes = [(parameter.numel(), parameter.requires_grad) for parameter in network.parameters()]
-    logger.info("%d of %d parameters are trained", sum(n for n, trained in sizes if trained), sum(n for n, _ in sizes))
-    if config.trainer.gradient_checkpointing:
-        enable_gradient_checkpointing(network.encoder)
-    if config.trainer.compile:
-        network.encoder.compile(dynamic=True)
-    # Published encoders come in evaluation mode, and Lightning leaves modes as they are.
-    return network.train()
 
 
 def _train(

@@ -31,7 +31,7 @@ def protobufs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "bin" / "python"
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_triton_can_read_its_settings(protobufs: Path) -> None:
     script = (
         "import json, sys\n"

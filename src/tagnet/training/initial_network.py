@@ -1,0 +1,71 @@
+"""The network as it is before the first step. K tags."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import torch
+
+from tagnet.config import TrainConfig
+from tagnet.data.prepare import Prepared
+from tagnet.data.tokens import TokenizedTexts, tokenize
+from tagnet.model.adapter import add_adapter
+from tagnet.model.encoder import Encoder
+from tagnet.model.head import prior_log_odds, start_from_tag_names
+from tagnet.model.network import TaggerNetwork, enable_gradient_checkpointing
+from tagnet.prediction.inference import compute_embeddings
+from tagnet.training.unreached import freeze_unreached
+from tagnet.training.warm_start import EarlierNetwork
+
+logger = logging.getLogger("tagnet")
+
+_NAME_SAMPLE = 2048
+"""Training records at most whose mean stands beside a tag's name."""
+_NAME_SCALE = 1.0
+
+
+def initial_network(config: TrainConfig, encoder: Encoder, prepared: Prepared, tokens: TokenizedTexts) -> TaggerNetwork:
+    """Published or earlier weights, biases at the tags' priors, rows from their names; adapters.
+
+    They come last: whatever starts the other weights knows nothing of them.
+    """
+    tags, train = prepared.corpus.label_space.tags, prepared.split.train
+    network = TaggerNetwork(encoder, config.model, len(tags))
+    earlier = None if config.model.init_from is None else EarlierNetwork(network, config.model.init_from)
+    if earlier is not None:
+        earlier.copy_encoder()
+    with torch.no_grad():
+        positives_K = prepared.corpus.y_NK[train].sum(0, dtype=np.int64)
+        network.head.bias.copy_(prior_log_odds(positives_K, len(train)))
+    if config.model.head == "tag_names":
+        names = tokenize(encoder.tokenizer, [tag.replace("-", " ") for tag in tags], tokens.max_tokens)
+        sample = np.random.default_rng(config.run.seed).permutation(train)[:_NAME_SAMPLE]
+        start_from_tag_names(
+            network.head,
+            torch.from_numpy(compute_embeddings(network, names, encoder.pad_id, batch_size=64)),
+            torch.from_numpy(compute_embeddings(network, tokens.take(sample), encoder.pad_id, batch_size=64)),
+            _NAME_SCALE,
+            torch.from_numpy(prepared.corpus.y_NK[sample].astype(np.float32)),
+        )
+    if earlier is not None:
+        warm = earlier.copy_rows(tags)
+        logger.info(
+            "warm start from %s: %d tags known, %d new, %d gone",
+            config.model.init_from,
+            len(warm.kept),
+            len(warm.new),
+            len(warm.gone),
+        )
+    add_adapter(network.encoder, config.adapter)
+    # One process alone passes over them by itself.
+    if config.trainer.strategy != "single" and (frozen := freeze_unreached(network)):
+        logger.info("%d parameters of the encoder take no part in what it says of a text, and are frozen", frozen)
+    sizes = [(parameter.numel(), parameter.requires_grad) for parameter in network.parameters()]
+    logger.info("%d of %d parameters are trained", sum(n for n, trained in sizes if trained), sum(n for n, _ in sizes))
+    if config.trainer.gradient_checkpointing:
+        enable_gradient_checkpointing(network.encoder)
+    if config.trainer.compile:
+        network.encoder.compile(dynamic=True)
+    # Published encoders come in evaluation mode, and Lightning leaves modes as they are.
+    return network.train()
