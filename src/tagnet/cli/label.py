@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from tagnet.cli.label_weak_command import weak
+
 label = typer.Typer(
     name="label",
     help="Take records to a labelling tool and bring the answers back.",
@@ -183,3 +185,6 @@ def rebuild_version(
     from tagnet.cli.label_files import run_rebuild
 
     run_rebuild(version, records, answers, output)
+
+
+label.command("weak")(weak)
