@@ -74,7 +74,8 @@ def prepare_corpus(
 
     In this order: aliases become their tags and tags outside the taxonomy are dropped; ancestors are added; excluded
     tags are dropped; tags are counted over all records, and scarce ones dropped; records without a tag are dropped,
-    unless `labels.untagged` says that they truly have none, or `keep_ids` (ids as text) has theirs. Without a taxonomy, tags are taken as they stand.
+    unless `labels.untagged` says that they truly have none, or `keep_ids` (as text) names them. Without a taxonomy,
+    tags are taken as they stand.
 
     Raises:
         LabelSpaceError: no tag is left.

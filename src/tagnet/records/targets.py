@@ -1,6 +1,7 @@
 """Targets that stand in for tags: a probability a record and tag, or that it is unknown; a file of JSON Lines.
 
-The first line is `{"tagnet_targets": 1, "tags": [K tags], …}`, each other one `{"id": 7, "targets": [K numbers or null]}`.
+The first line is `{"tagnet_targets": 1, "tags": [K tags], …}`, each other one `{"id": 7, "targets": [K numbers]}`, with
+null for what is unknown.
 N records, K tags.
 """
 

@@ -59,7 +59,7 @@ def em(votes: VoteMatrix, gold: Gold | None, seed: int) -> Floats:
 
 
 def snorkel(votes: VoteMatrix, gold: Gold | None, seed: int) -> Floats:
-    """snorkel's LabelModel, tag by tag (`snorkel_probabilities`), which sees of gold the frequency of a tag: (N, K)."""
+    """Snorkel's LabelModel, tag by tag (`snorkel_probabilities`), which sees of gold the frequency of a tag: (N, K)."""
     return snorkel_probabilities(votes, *_cells(votes, gold), seed)
 
 

@@ -35,8 +35,12 @@ def em_log_odds(votes: VoteMatrix, y_NK: NDArray[np.uint8], known_NK: NDArray[np
     start_NK = np.where(known_NK, y_NK, _smoothed_majority(votes))
     probs_NK = start_NK.copy()
     held, log_odds_NK = _held_votes(votes), np.zeros(probs_NK.shape)
+    # First the functions are judged by gold alone, where there is any: else those that agree with each other, not those
+    # that are right, would say what the tag means.
+    weight_NK = known_NK if known_NK.any() else np.ones_like(known_NK)
     for _ in range(_ROUNDS):
-        log_odds_NK = _log_odds(votes, held, probs_NK)
+        log_odds_NK = _log_odds(votes, held, probs_NK, weight_NK.astype(np.float64))
+        weight_NK = np.ones_like(known_NK)
         new_NK = np.where(known_NK, y_NK, expit(log_odds_NK))
         moved = float(np.abs(new_NK - probs_NK).max(initial=0.0))
         probs_NK = new_NK
@@ -56,11 +60,12 @@ def _held_votes(votes: VoteMatrix) -> dict[int, NDArray[np.bool_]]:
     return {sign: votes.vote_V == sign for sign in (1, -1)}
 
 
-def _log_odds(votes: VoteMatrix, held: dict[int, NDArray[np.bool_]], probs_NK: Floats) -> Floats:
+def _log_odds(votes: VoteMatrix, held: dict[int, NDArray[np.bool_]], probs_NK: Floats, weight_NK: Floats) -> Floats:
     """One round: what the cells say of the functions, and the functions then of the cells, (N, K)."""
-    answers = _answers(votes, held, probs_NK)
-    n_2K = np.stack([(1 - probs_NK).sum(0), probs_NK.sum(0)])
-    shared_F23 = _pooled(votes, answers, n_2K)
+    absent_NK, present_NK = weight_NK * (1 - probs_NK), weight_NK * probs_NK
+    n_2K = np.stack([absent_NK.sum(0), present_NK.sum(0)])
+    answers = _answers(votes, held, absent_NK, present_NK)
+    shared_F23 = _pooled(answers)
     prior_K = (n_2K[1] + 0.5) / (n_2K.sum(0) + 1.0)
     counts_FK23 = answers + _TAG_STRENGTH * shared_F23[:, None]
     theta_FK23 = counts_FK23 / counts_FK23.sum(-1, keepdims=True)
@@ -73,21 +78,21 @@ def _log_odds(votes: VoteMatrix, held: dict[int, NDArray[np.bool_]], probs_NK: F
     return log_odds_NK
 
 
-def _answers(votes: VoteMatrix, held: dict[int, NDArray[np.bool_]], probs_NK: Floats) -> Floats:
+def _answers(votes: VoteMatrix, held: dict[int, NDArray[np.bool_]], absent_NK: Floats, present_NK: Floats) -> Floats:
     """Expected numbers of silence, + and −, for absent and present tags: (F, K, 2, 3)."""
     answers = np.zeros((*votes.may_vote_FK.shape, 2, 3))
     for sign, place in ((1, 1), (-1, 2)):
         here = held[sign]
-        f, k, p = votes.function_V[here], votes.tag_V[here], probs_NK[votes.record_V[here], votes.tag_V[here]]
-        np.add.at(answers[:, :, 1, place], (f, k), p)
-        np.add.at(answers[:, :, 0, place], (f, k), 1 - p)
-    totals_K2 = np.stack([(1 - probs_NK).sum(0), probs_NK.sum(0)], axis=-1)
+        f, n, k = votes.function_V[here], votes.record_V[here], votes.tag_V[here]
+        np.add.at(answers[:, :, 1, place], (f, k), present_NK[n, k])
+        np.add.at(answers[:, :, 0, place], (f, k), absent_NK[n, k])
+    totals_K2 = np.stack([absent_NK.sum(0), present_NK.sum(0)], axis=-1)
     answers[:, :, :, 0] = np.maximum(totals_K2[None] - answers.sum(-1), 0.0)
     answers *= votes.may_vote_FK[:, :, None, None]
     return answers
 
 
-def _pooled(votes: VoteMatrix, answers: Floats, n_2K: Floats) -> Floats:
+def _pooled(answers: Floats) -> Floats:
     """What each function does on average over its tags: (F, 2, 3), drawn toward what all functions do."""
     total_23 = answers.sum((0, 1)) + 1.0
     general_23 = total_23 / total_23.sum(-1, keepdims=True)

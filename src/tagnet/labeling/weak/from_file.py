@@ -22,8 +22,8 @@ from tagnet.labeling.weak.functions import LabelingFunction
 from tagnet.records.json_files import describe, read_json, read_text
 from tagnet.records.label_space import LabelSpace
 from tagnet.records.record import render, text_template
-from tagnet.records.taxonomy import Taxonomy, load_taxonomy
 from tagnet.records.sources import resolve_taxonomy
+from tagnet.records.taxonomy import Taxonomy, load_taxonomy
 
 
 @dataclass(frozen=True)
