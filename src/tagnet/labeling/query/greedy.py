@@ -1,0 +1,101 @@
+"""Batches that are filled one record after the other, each where it adds most.
+
+An `Objective` says what every record would add to what has been taken. Static scores, scarce tags and diversity are
+objectives alike, so that any can be combined with any.
+
+Legend: N records, K tags.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tagnet.labeling.query.pool import Floats, Pool
+
+
+class Objective(Protocol):
+    """What is to be gained from records, given those already taken."""
+
+    def gains(self) -> Floats:
+        """What each record would add now, (N,), at least 0."""
+        ...
+
+    def add(self, row: int) -> None:
+        """Take a record."""
+        ...
+
+
+class StaticScores:
+    """Scores that do not change as records are taken."""
+
+    def __init__(self, scores_N: Floats) -> None:
+        self._scores_N = scores_N
+
+    def gains(self) -> Floats:
+        """The scores."""
+        return self._scores_N
+
+    def add(self, row: int) -> None:
+        """Nothing."""
+
+
+class ScarceGain:
+    """Expected positives of tags of which few are known: Σ_k p_k / (1 + positives of k so far).
+
+    The positives that a taken record is expected to bring are counted with the labelled ones, so that a batch is not
+    filled with one tag. The sum over a batch is close to Σ_k log(1 + positives of k): the tenth positive of a tag is
+    worth a tenth of the first.
+    """
+
+    def __init__(self, pool: Pool) -> None:
+        self._probs_NK = pool.probs_NK * pool.open_NK
+        self._counts_K = pool.counts_K.astype(np.float64)
+
+    def gains(self) -> Floats:
+        """Expected gain of each record, (N,)."""
+        return np.asarray(self._probs_NK @ (1 / (1 + self._counts_K)))
+
+    def add(self, row: int) -> None:
+        """Count the positives that the record is expected to bring."""
+        self._counts_K = self._counts_K + self._probs_NK[row]
+
+
+def scarce_cells(pool: Pool) -> Floats:
+    """Expected gain of each cell, p / (1 + positives of the tag), (N, K)."""
+    return np.asarray(pool.probs_NK * pool.open_NK / (1 + pool.counts_K))
+
+
+class Product:
+    """Several objectives at once: what a record adds is the product of what it adds to each."""
+
+    def __init__(self, parts: Sequence[Objective]) -> None:
+        self._parts = parts
+
+    def gains(self) -> Floats:
+        """The product, (N,)."""
+        return np.prod([part.gains() for part in self._parts], axis=0)
+
+    def add(self, row: int) -> None:
+        """Take a record in every part."""
+        for part in self._parts:
+            part.add(row)
+
+
+def fill(objective: Objective, candidates: NDArray[np.intp], batch_size: int) -> NDArray[np.intp]:
+    """Take up to `batch_size` of the candidates, each where it adds most; of equals the first.
+
+    >>> fill(StaticScores(np.array([0.1, 0.9, 0.5])), np.array([0, 1, 2]), 2).tolist()
+    [1, 2]
+    """
+    left, taken = candidates.copy(), []
+    for _ in range(min(batch_size, len(candidates))):
+        place = int(np.argmax(objective.gains()[left]))
+        row = int(left[place])
+        objective.add(row)
+        taken.append(row)
+        left = np.delete(left, place)
+    return np.array(taken, dtype=np.intp)
