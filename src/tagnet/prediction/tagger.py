@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tagnet.bundle import Bundle, load_network, load_tokenizer, read_bundle
 from tagnet.prediction.device import choose_device
-from tagnet.prediction.inference import compute_logits
+from tagnet.prediction.inference import compute_embeddings, compute_logits
 from tagnet.prediction.inputs import Input, texts_of, tokens_of
 from tagnet.prediction.tag_prediction import TagPrediction, to_predictions
 
@@ -71,6 +71,11 @@ class Tagger:
         tokens = tokens_of(inputs, self._tokenizer, self.bundle.text)
         logits_NK = compute_logits(self._network, tokens, self.bundle.pad_id, batch_size=batch_size, progress=progress)
         return self.bundle.rule.probabilities(logits_NK)
+
+    def embeddings(self, inputs: Sequence[Input], *, batch_size: int = 64) -> NDArray[np.float32]:
+        """What the encoder makes of each text, (N, H): pooled, before the head; inputs and errors as `probabilities`."""
+        tokens = tokens_of(inputs, self._tokenizer, self.bundle.text)
+        return compute_embeddings(self._network, tokens, self.bundle.pad_id, batch_size=batch_size)
 
     def texts(self, inputs: Sequence[Input]) -> list[str]:
         """What the network reads of texts or records: the template filled in, fields cut to their budgets.

@@ -16,7 +16,7 @@ import numpy as np
 
 from tagnet.errors import ConfigError, nearest
 from tagnet.labeling.query.disagreement import bald_cells, kl_cells, vote_entropy_cells
-from tagnet.labeling.query.diversity import Coverage, CoreSet
+from tagnet.labeling.query.diversity import CoreSet, Coverage
 from tagnet.labeling.query.greedy import Objective, ScarceGain, StaticScores, scarce_cells
 from tagnet.labeling.query.pool import Floats, Pool
 from tagnet.labeling.query.uncertainty import (
