@@ -30,7 +30,6 @@ from tagnet.labeling.tasks import TaskBatch
 from tagnet.labeling.tools.codec import Codec
 from tagnet.labeling.tools.label_studio import CONTROLS, LabelStudio
 from tagnet.labeling.tools.prodigy import Prodigy
-from tagnet.labeling.tools.registry import find_codec
 from tagnet.labeling.tools.scale import Scale
 from tagnet.labeling.tools.tagnet_page import TagnetPage
 from tagnet.labeling.version import read_steps, version_path, write_version
@@ -52,14 +51,14 @@ def run_export(
     device: str,
 ) -> None:
     """Run the command."""
-    codec = _codec(tool, control, max_choices)
+    codec = choose_codec(tool, control, max_choices)
     messages = message_console()
     speak_to(messages)
     rows = read_labelled_rows(records, parse_columns(columns))
     check_features(rows, features)
     tree = load_tree(taxonomy)
     batch = make_tasks(rows, tree, bundle, features, device, messages)
-    written = _write(codec, batch, output)
+    written = write_batch(codec, batch, output)
     limit = getattr(codec, "max_choices", len(batch.tags))
     of = f"{limit} of the {len(batch.tags)}" if limit < len(batch.tags) else f"{len(batch.tags)}"
     count = f"{len(batch.tasks)} tasks, {of} tags to choose from"
@@ -77,7 +76,7 @@ def run_import(
     columns: Sequence[str] = (),
 ) -> None:
     """Run the command."""
-    codec = find_codec(tool)
+    codec = findchoose_codec(tool)
     if records is not None:
         if not isinstance(codec, TagnetPage):
             raise ConfigError(f"--records: expected --tool tagnet, whose texts may have no id, found {tool}")
@@ -134,8 +133,9 @@ def run_rebuild(version: Path, records: str, answers: Sequence[Path], output: Pa
     messages.print(Text(f"the same version, fingerprint {fingerprint[:16]}… → {output}"), soft_wrap=True)
 
 
-def _codec(tool: str, control: str, max_choices: int | None) -> Codec:
-    codec = find_codec(tool)
+def choose_codec(tool: str, control: str, max_choices: int | None) -> Codec:
+    """The codec of a tool, with what was asked of it; a ConfigError where it has no such thing."""
+    codec = findchoose_codec(tool)
     if max_choices is not None:
         if not isinstance(codec, Prodigy | Scale):
             raise ConfigError(f"--max-choices: expected --tool prodigy or scale, which repeat tags, found {tool}")
@@ -148,7 +148,7 @@ def _codec(tool: str, control: str, max_choices: int | None) -> Codec:
     return codec
 
 
-def _write(codec: Codec, batch: TaskBatch, output: Path) -> Sequence[Path]:
+def write_batch(codec: Codec, batch: TaskBatch, output: Path) -> Sequence[Path]:
     """Write tasks under a new name; what is there already may be what people have worked on."""
     if not output.exists() or (output.is_file() and not output.stat().st_size):
         return codec.write(batch, output)

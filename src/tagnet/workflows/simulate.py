@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,14 +95,20 @@ class Curve:
     rounds: tuple[Round, ...]
 
 
-def open_simulation(folder: Path, plan: Plan, fingerprint: str) -> None:
+def open_simulation(folder: Path, plan: Plan, settings: Mapping[str, Any], fingerprint: str) -> None:
     """Start a folder, or check that it is this plan's; more seeds and strategies are welcome.
+
+    Args:
+        folder: of the simulation.
+        plan: what is simulated.
+        settings: what else its curves depend on, as plain values.
+        fingerprint: of the records.
 
     Raises:
         SweepError: the folder holds another simulation, or something else.
     """
     fixed = {key: value for key, value in to_plain(plan).items() if key not in ("strategies", "seeds")}
-    fixed["fingerprint"] = fingerprint
+    fixed |= {**settings, "fingerprint": fingerprint}
     path = folder / PLAN
     if path.is_file():
         found = json.loads(path.read_text(encoding="utf-8"))

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from tagnet.labeling.query.pool import Floats, Pool
 
+_WORTH = -1.5
+
 
 class Objective(Protocol):
     """What is to be gained from records, given those already taken."""
@@ -44,29 +46,31 @@ class StaticScores:
 
 
 class ScarceGain:
-    """Expected positives of tags of which few are known: Σ_k p_k / (1 + positives of k so far).
+    """Expected gain for tags of which few are labelled: Σ_k p_k (1 − p_k) (1 + positives of k so far)^(−3/2).
 
-    The positives that a taken record is expected to bring are counted with the labelled ones, so that a batch is not
-    filled with one tag. The sum over a batch is close to Σ_k log(1 + positives of k): the tenth positive of a tag is
-    worth a tenth of the first.
+    p (1 − p) is the chance of a positive, times how little the model expected it: a positive of which it is sure
+    teaches nothing. Errors fall like the root of the positives, so that one more is worth their power −3/2. The
+    positives that a taken record is expected to bring are counted with the labelled ones, so that a batch is not filled
+    with one tag.
     """
 
     def __init__(self, pool: Pool) -> None:
-        self._probs_NK = pool.probs_NK * pool.open_NK
+        self._expected_NK = pool.probs_NK * pool.open_NK
+        self._surprise_NK = self._expected_NK * (1 - pool.probs_NK)
         self._counts_K = pool.counts_K.astype(np.float64)
 
     def gains(self) -> Floats:
         """Expected gain of each record, (N,)."""
-        return np.asarray(self._probs_NK @ (1 / (1 + self._counts_K)))
+        return np.asarray(self._surprise_NK @ (1 + self._counts_K) ** _WORTH)
 
     def add(self, row: int) -> None:
         """Count the positives that the record is expected to bring."""
-        self._counts_K = self._counts_K + self._probs_NK[row]
+        self._counts_K = self._counts_K + self._expected_NK[row]
 
 
 def scarce_cells(pool: Pool) -> Floats:
-    """Expected gain of each cell, p / (1 + positives of the tag), (N, K)."""
-    return np.asarray(pool.probs_NK * pool.open_NK / (1 + pool.counts_K))
+    """Expected gain of each cell, p (1 − p) (1 + positives of the tag)^(−3/2), (N, K)."""
+    return np.asarray(pool.probs_NK * (1 - pool.probs_NK) * pool.open_NK * (1.0 + pool.counts_K) ** _WORTH)
 
 
 class Product:

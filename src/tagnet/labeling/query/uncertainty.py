@@ -56,7 +56,7 @@ def least_confidence_cells(pool: Pool) -> Floats:
 
 
 def least_confidence(pool: Pool) -> Floats:
-    """1 − the probability of the likeliest set of tags, which is the product over the tags, (N,) (Settles 2009, §3.1)."""
+    """1 − the probability of the likeliest set of tags, the product over the tags, (N,) (Settles 2009, §3.1)."""
     return np.asarray(1 - np.prod(1 - least_confidence_cells(pool), axis=1))
 
 
