@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tagnet.labeling.tasks import read_slip
 from tagnet.labeling.tools.registry import find_codec
 from tagnet.training.fit import Run
 
@@ -61,11 +62,19 @@ def test_a_batch_goes_to_a_tool_with_its_reasons_beside_it(
 def test_members_come_from_dropout_and_checkpoints(tagnet: Tagnet, small_run: Run, pool: Path, tmp_path: Path) -> None:
     words = ("label", "query", "--records", str(pool), "--bundle", str(small_run.dir / "bundle"), "--batch-size", "5")
     checkpoint = small_run.dir / "checkpoints" / "best.ckpt"
+    best = {}
     for name, more in {"dropout": ("--dropout-passes", "3"), "checkpoint": ("--member", str(checkpoint))}.items():
         out = tmp_path / f"{name}.csv"
         code, _, err = tagnet(*words, "--tool", "csv", "--output", str(out), "--strategy", "bald+k_means", *more)
         assert code == 0, err
-        assert reasons(Path(f"{out}.query.json"))["asked"][0]["score"] > 0
+        best[name] = reasons(Path(f"{out}.query.json"))["asked"][0]["score"]
+    assert best["dropout"] > 1e-6
+    assert best["checkpoint"] == pytest.approx(0, abs=1e-9)  # the best checkpoint is what the bundle was made of
+    code, _, err = tagnet(
+        *words, "--tool", "csv", "--output", str(tmp_path / "x.csv"), "--strategy", "bald", "--member", "no.ckpt"
+    )
+    assert code == 2
+    assert "no.ckpt: expected the weights" in err
     code, _, err = tagnet(*words, "--tool", "csv", "--output", str(tmp_path / "none.csv"), "--strategy", "bald")
     assert code == 2
     assert "expected an ensemble, found one bundle alone" in err
@@ -73,18 +82,14 @@ def test_members_come_from_dropout_and_checkpoints(tagnet: Tagnet, small_run: Ru
 
 
 def test_cells_tick_what_is_asked(tagnet: Tagnet, small_run: Run, pool: Path, tmp_path: Path) -> None:
-    out = tmp_path / "cells.jsonl"
+    out = tmp_path / "cells.json"
     words = ("label", "query", "--records", str(pool), "--bundle", str(small_run.dir / "bundle"), "--cells")
-    code, _, err = tagnet(*words, "--batch-size", "30", "--tool", "prodigy", "--output", str(out))
+    code, _, err = tagnet(*words, "--batch-size", "30", "--tool", "superintendent", "--output", str(out))
     assert code == 0, err
     asked = reasons(Path(f"{out}.query.json"))["asked"]
     assert len(asked) == 30
-    shown = {
-        (reply.slip.project_id, each.tag)
-        for reply in find_codec("prodigy").read(out)
-        if reply.slip is not None
-        for each in reply.slip.shown
-    }
+    replies = find_codec("superintendent").read(out).replies
+    shown = {(read_slip(reply.slip).project_id, tag) for reply in replies for tag in reply.chosen or ()}
     assert shown == {(each["id"], each["tag"]) for each in asked}
 
 
