@@ -26,7 +26,7 @@ SMALL = (
     "evaluation.bootstrap_samples=50",
     "evaluation.baselines=[prior]",
 )
-SMALL_SIMULATION = ("encoder=tiny", "--seeds", "2", "--labels", "150", "--tags", "5")
+SMALL_SIMULATION = ("encoder=tiny", "--seeds", "2", "--start", "60", "--labels", "110", "--tags", "5")
 
 
 def blocks(repository: Path, language: str) -> list[str]:
