@@ -20,6 +20,8 @@ _NEEDED = {
     "export": (*_NETWORK, "onnx", "onnxscript", "onnxruntime"),
     "label export --bundle": _NETWORK,
     "label weak": ("scipy", "yaml", "sklearn"),
+    "label query": (*_NETWORK, "sklearn"),
+    "label simulate": _TRAINING,
     "serve": ("fastapi", "uvicorn", "httptools", "onnxruntime", "prometheus_client"),
 }
 """Command → the packages that it imports, beyond the core. Formats that need more say so when they are read."""

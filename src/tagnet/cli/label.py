@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from tagnet.cli.label_query_command import query
+from tagnet.cli.label_simulate_command import simulate
 from tagnet.cli.label_weak_command import weak
 
 label = typer.Typer(
@@ -41,6 +43,10 @@ TokenFile = Annotated[
     Path | None, typer.Option(help="Label Studio's token is in it; default: the variable LABEL_STUDIO_API_KEY.")
 ]
 _LOCAL = "http://localhost:8080"
+
+label.command("weak")(weak)
+label.command("query")(query)
+label.command("simulate")(simulate)
 
 
 @label.command("export")
@@ -185,6 +191,3 @@ def rebuild_version(
     from tagnet.cli.label_files import run_rebuild
 
     run_rebuild(version, records, answers, output)
-
-
-label.command("weak")(weak)
