@@ -19,6 +19,7 @@ _NEEDED = {
     "predict": _NETWORK,
     "export": (*_NETWORK, "onnx", "onnxscript", "onnxruntime"),
     "label export --bundle": _NETWORK,
+    "label audit": (*_NETWORK, *_DATA, "scipy", "pyarrow"),
     "serve": ("fastapi", "uvicorn", "httptools", "onnxruntime", "prometheus_client"),
 }
 """Command → the packages that it imports, beyond the core. Formats that need more say so when they are read."""

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from tagnet.cli.label_audit_command import audit
+
 label = typer.Typer(
     name="label",
     help="Take records to a labelling tool and bring the answers back.",
@@ -39,6 +41,8 @@ TokenFile = Annotated[
     Path | None, typer.Option(help="Label Studio's token is in it; default: the variable LABEL_STUDIO_API_KEY.")
 ]
 _LOCAL = "http://localhost:8080"
+
+label.command("audit")(audit)
 
 
 @label.command("export")

@@ -111,7 +111,7 @@ RANKERS: Mapping[str, Ranker] = {
     "lift": lift_suspicion,
     "cleanlab": cleanlab_suspicion,
 }
-"""Name → (probs_NK, y_NK, known_NK) → suspicion_NK, higher where the label is more suspect; unknown cells may be any."""
+"""Name → (probs_NK, y_NK, known_NK) → suspicion_NK, higher where the label is more suspect, anything where unknown."""
 
 
 def check_ranker(name: str) -> str:

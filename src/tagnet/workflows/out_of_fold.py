@@ -1,4 +1,4 @@
-"""Probabilities for every cell by models that did not see it: fast learners, cross-fitted; or a cross-validation's runs.
+"""Probabilities for every cell by models that did not see it: learners, cross-fitted, or a cross-validation's runs.
 
 Cross-fitting: for each fold, what judges it, its calibration and the weights of several learners come from the records
 of the other folds alone. The calibration of fold f needs logits of the other folds by models that saw neither them nor
@@ -23,7 +23,6 @@ from tagnet.config import CalibratorConfig
 from tagnet.data.duplicates import duplicate_groups
 from tagnet.data.split import stratified_folds
 from tagnet.errors import SplitError
-from tagnet.records.record import RecordId
 from tagnet.workflows.cell_learners import CellLearner, Floats
 from tagnet.workflows.crossval import read_crossval
 
@@ -63,7 +62,8 @@ def audit_folds(
     different = len(np.unique(groups))
     if different < _LEAST_FOLDS:
         raise SplitError(
-            f"expected at least {_LEAST_FOLDS} different records, to learn, to calibrate and to judge; found {different}"
+            f"expected at least {_LEAST_FOLDS} different records, to learn, calibrate and judge, found {different}\n"
+            "(near-identical records count once); add records"
         )
     return stratified_folds(y_NK, min(folds, different), seed, groups)
 
@@ -181,9 +181,3 @@ def from_crossval(folder: Path) -> OutOfFold:
         y_NK[places] = run.y_NK
         count_N[places] += 1
     return OutOfFold(tuple(place_of), tags, probs_NK / count_N[:, None], y_NK)
-
-
-def in_order_of(found: OutOfFold, ids: Sequence[RecordId]) -> NDArray[np.int64]:
-    """For each record of `found` its place among these ids, −1 where it is not among them: (N,)."""
-    place_of = {str(record_id): place for place, record_id in enumerate(ids)}
-    return np.asarray([place_of.get(record_id, -1) for record_id in found.ids], dtype=np.int64)
