@@ -7,7 +7,8 @@
   python -m benchmarks.labeling.audit table                         the tables of docs/label_audit.md
 
 2% of all cells of MadeWithML, a record and a tag each, are drawn at random and flipped. Seeds from 100 on choose,
-seeds from 0 on measure. Results are kept one by one, so that a benchmark that was stopped goes on. TAGNET_DATA names the data.
+seeds from 0 on measure. Results are kept one by one, so that a benchmark that was stopped goes on.
+TAGNET_DATA names the data.
 """
 
 from __future__ import annotations

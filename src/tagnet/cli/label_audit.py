@@ -17,12 +17,15 @@ from tagnet.cli.label_target import Target
 from tagnet.cli.label_tasks import check_features, load_tree
 from tagnet.cli.predict import parse_columns
 from tagnet.errors import LabelingError
-from tagnet.evaluation.table_parts import new_table, titled
+from tagnet.evaluation.table_parts import new_table, shorten, titled
 from tagnet.labeling.audit import check_kind, check_ranker, rank_cells
 from tagnet.labeling.audit_tasks import SuspectCell, check_suffix, render_cells, suspect_batch, text_of
 from tagnet.labeling.labelled_rows import read_labelled_rows
 
 _SHOWN = 20
+_WIDEST, _SHORTEST = 24, 16
+"""Letters of a tag, and of a text, in the table."""
+_GAP = 3
 
 
 def run_audit(audit: Audit, target: Target, cells_file: Path | None) -> None:
@@ -79,14 +82,18 @@ def run_audit(audit: Audit, target: Target, cells_file: Path | None) -> None:
 
 def _show(cells: Sequence[SuspectCell], console: Console) -> None:
     """The first cells, and where all of them are."""
+    shown = [
+        (str(cell.rank), str(cell.id), shorten(cell.tag, _WIDEST), cell.suspect, f"{cell.probability:.3f}")
+        for cell in cells[:_SHOWN]
+    ]
+    heads = ("", "record", "tag", "suspect", "p")
     table = new_table()
-    for name in ("", "record", "tag", "suspect"):
+    for name in (*heads, "text"):
         table.add_column(name, no_wrap=True)
-    table.add_column("p", justify="right")
-    table.add_column("text", no_wrap=True, overflow="ellipsis", ratio=1)
-    for cell in cells[:_SHOWN]:
-        places = (str(cell.rank), Text(str(cell.id)), Text(cell.tag), cell.suspect, f"{cell.probability:.3f}")
-        table.add_row(*places, Text(" ".join(cell.text.split())))
+    taken = sum(max(map(len, column)) + _GAP for column in zip(heads, *shown, strict=True))
+    for cell, values in zip(cells, shown, strict=False):
+        text = " ".join(cell.text.split())
+        table.add_row(*map(Text, values), Text(shorten(text, max(_SHORTEST, console.width - taken))))
     title = f"The most suspect labels, {min(_SHOWN, len(cells))} of {len(cells)}"
     note = "p: the probability that the record bears the tag, by models that did not see it"
     console.print(titled(title, table, note))
