@@ -182,9 +182,9 @@ def rank_cells(
     bears = (y > 0) & known
     suspicion_NK = RANKERS[check_ranker(ranker)](np.where(known, probs, 0.5), bears, known)
     wanted = {"both": known, "missing": known & ~bears, "spurious": known & bears}[kind]
-    cells_C = np.flatnonzero(wanted)
-    # Shuffled, then sorted stably: equal cells come in an order that follows from the seed.
-    cells_C = np.random.default_rng(seed).permutation(cells_C)
+    # All cells are shuffled, then sorted stably: equals come in an order that follows from the seed, in every list.
+    cells_C = np.random.default_rng(seed).permutation(y.size)
+    cells_C = cells_C[wanted.ravel()[cells_C]]
     cells_C = cells_C[np.argsort(-suspicion_NK.ravel()[cells_C], kind="stable")][:budget]
     rows_C, columns_C = np.unravel_index(cells_C, y.shape)
     return Ranking(
