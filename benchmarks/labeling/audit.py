@@ -196,6 +196,11 @@ def read(corpus: str, seed: int | None, budget: int) -> None:
             print(f"    {' '.join(data.texts[row].split())[:400]}")
 
 
+def table(*, markdown: bool) -> None:
+    """Print all that was measured, chosen and read."""
+    print_tables(read_verdicts(), markdown=markdown)
+
+
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -217,7 +222,7 @@ def main() -> None:
     elif given.command == "read":
         read(given.corpus, given.seed, given.budget)
     else:
-        print_tables(read_verdicts(), markdown=given.markdown)
+        table(markdown=given.markdown)
 
 
 if __name__ == "__main__":

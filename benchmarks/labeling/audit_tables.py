@@ -24,6 +24,7 @@ _MEASURED = {
     ("cleanlab, tfidf", "cleanlab"): "cleanlab as documented, on TF-IDF",
 }
 _NAMES = {"protocol_b": "protocol B", "all": "all records, 121 tags"}
+_READ = "Protocol B, nothing flipped. Judged by title and description, and what is known of the project."
 _SHARE = "Means over {} seeds, with 95% intervals; the last column is paired, seed by seed."
 
 
@@ -52,7 +53,10 @@ def print_tables(verdicts: Sequence[Mapping[str, Any]], *, markdown: bool) -> No
         )
         print()
     if verdicts:
-        show("Read", _verdicts(verdicts), "Verdicts by reading title and description.", markdown=markdown)
+        show("Read", _counts(verdicts), _READ, markdown=markdown)
+        print()
+        note = "A verdict speaks of the label as it is: a wrong one should be the other one."
+        show("The 50 that were read", _verdicts(verdicts), note, markdown=markdown)
 
 
 def _measured(results: Sequence[Mapping[str, Any]]) -> Table:
@@ -83,7 +87,7 @@ def _table(results: Sequence[Mapping[str, Any]], rows: Mapping[tuple[str, str], 
     return shown
 
 
-def _verdicts(verdicts: Sequence[Mapping[str, Any]]) -> Table:
+def _counts(verdicts: Sequence[Mapping[str, Any]]) -> Table:
     shown = new_table()
     for column in ("list", "read", "the label is wrong", "right", "cannot say"):
         shown.add_column(column)
@@ -91,4 +95,16 @@ def _verdicts(verdicts: Sequence[Mapping[str, Any]]) -> Table:
         said = [each["verdict"] for each in verdicts if each["list"] == name]
         counts = [str(int(np.sum([one == word for one in said]))) for word in ("wrong", "right", "unclear")]
         shown.add_row(name, str(len(said)), *counts)
+    return shown
+
+
+def _verdicts(verdicts: Sequence[Mapping[str, Any]]) -> Table:
+    shown = new_table()
+    for column in ("", "project", "tag", "suspect", "p", "the label is", "why"):
+        shown.add_column(column)
+    for each in verdicts:
+        suspect = each["list"].rpartition(" ")[2]
+        shown.add_row(
+            str(each["rank"]), each["title"], each["tag"], suspect, f"{each['p']:.3f}", each["verdict"], each["why"]
+        )
     return shown
