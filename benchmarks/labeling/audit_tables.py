@@ -103,8 +103,8 @@ def _verdicts(verdicts: Sequence[Mapping[str, Any]]) -> Table:
     for column in ("", "project", "tag", "suspect", "p", "the label is", "why"):
         shown.add_column(column)
     for each in verdicts:
-        suspect = each["list"].rpartition(" ")[2]
-        shown.add_row(
-            str(each["rank"]), each["title"], each["tag"], suspect, f"{each['p']:.3f}", each["verdict"], each["why"]
-        )
+        # A bar in a title would end a cell of Markdown.
+        title, suspect = each["title"].replace("|", "/"), each["list"].rpartition(" ")[2]
+        place = (str(each["rank"]), title, each["tag"], suspect, f"{each['p']:.3f}")
+        shown.add_row(*place, each["verdict"], each["why"])
     return shown
