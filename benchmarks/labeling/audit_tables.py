@@ -25,14 +25,14 @@ _MEASURED = {
 }
 _NAMES = {"protocol_b": "protocol B", "all": "all records, 121 tags"}
 _READ = "Protocol B, nothing flipped. Judged by title and description, and what is known of the project."
-_SHARE = "Means over {} seeds, with 95% intervals; the last column is paired, seed by seed."
+_SHARE = "Seeds: {}. Means with 95% intervals where there are several; the last column is paired, seed by seed."
 
 
 def print_tables(verdicts: Sequence[Mapping[str, Any]], *, markdown: bool) -> None:
     """Print what was measured, chosen and read."""
     results = read_results()
     for corpus, name in _NAMES.items():
-        measured = [each for each in results if each["part"] == "run" and each["corpus"] == corpus]
+        measured = _whole([each for each in results if each["part"] == "run" and each["corpus"] == corpus])
         if measured:
             one = measured[0]
             seeds = len({each["seed"] for each in measured})
@@ -59,6 +59,13 @@ def print_tables(verdicts: Sequence[Mapping[str, Any]], *, markdown: bool) -> No
         show("The 50 that were read", _verdicts(verdicts), note, markdown=markdown)
 
 
+def _whole(results: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The results of seeds that have all of them: a benchmark may have been stopped."""
+    seeds = [each["seed"] for each in results]
+    most = max(map(seeds.count, seeds), default=0)
+    return [each for each in results if seeds.count(each["seed"]) == most]
+
+
 def _measured(results: Sequence[Mapping[str, Any]]) -> Table:
     return _table(results, _MEASURED, "the default is better by")
 
@@ -81,7 +88,8 @@ def _table(results: Sequence[Mapping[str, Any]], rows: Mapping[tuple[str, str], 
         cells = []
         for kind in KINDS:
             mean = mean_of_repeats([each[kind] for each in mine], 0.0)
-            cells.append(f"{mean.value:.3f} ({mean.low:.3f} to {mean.high:.3f})")
+            interval = f" ({mean.low:.3f} to {mean.high:.3f})" if len(mine) > 1 else ""
+            cells.append(f"{mean.value:.3f}{interval}")
         gains = [base[each["seed"]]["both"] - each["both"] for each in mine]
         shown.add_row(name, *cells, "" if place == DEFAULT else gain(gains, 0.0))
     return shown
