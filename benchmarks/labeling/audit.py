@@ -38,9 +38,9 @@ from tagnet.workflows.out_of_fold import audit_folds, cross_fit
 
 CORPORA: Mapping[str, tuple[str, ...]] = {
     "protocol_b": ("experiment=madewithml_b",),
-    "all": ("data=madewithml", "labels.min_count=10", "labels.untagged=negative"),
+    "untagged": ("experiment=madewithml_b", "labels.untagged=negative"),
 }
-"""The records and tags of protocol B; and every record, also those without a tag, with all tags of ten records."""
+"""The records and tags of protocol B; and the same tags with all records, also those that bear none of them."""
 RATE = 0.02
 BUDGET = 200
 FOLDS = 5

@@ -23,7 +23,7 @@ _MEASURED = {
     ("cleanlab, embeddings", "cleanlab"): "cleanlab as documented, on embeddings",
     ("cleanlab, tfidf", "cleanlab"): "cleanlab as documented, on TF-IDF",
 }
-_NAMES = {"protocol_b": "protocol B", "all": "all records, 121 tags"}
+_NAMES = {"protocol_b": "protocol B", "untagged": "its tags, all records"}
 _READ = "Protocol B, nothing flipped. Judged by title and description, and what is known of the project."
 _SHARE = "Seeds: {}. Means with 95% intervals where there are several; the last column is paired, seed by seed."
 
