@@ -22,6 +22,7 @@ _NEEDED = {
     "label weak": ("scipy", "yaml", "sklearn"),
     "label query": (*_NETWORK, "sklearn"),
     "label simulate": _TRAINING,
+    "label audit": (*_NETWORK, *_DATA, "scipy", "pyarrow"),
     "serve": ("fastapi", "uvicorn", "httptools", "onnxruntime", "prometheus_client"),
 }
 """Command → the packages that it imports, beyond the core. Formats that need more say so when they are read."""
