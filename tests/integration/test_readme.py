@@ -26,6 +26,7 @@ SMALL = (
     "evaluation.bootstrap_samples=50",
     "evaluation.baselines=[prior]",
 )
+SMALL_SIMULATION = ("encoder=tiny", "--seeds", "2", "--labels", "150", "--tags", "5")
 
 
 def blocks(repository: Path, language: str) -> list[str]:
@@ -119,6 +120,7 @@ def test_every_command_runs(
         if any(word.startswith(("runs/sweep", "experiment=runs/sweep")) for word in words):
             continue  # what a sweep has left
         small = SMALL if words[1] in ("train", "inspect") and "--help" not in words else ()
+        small = SMALL_SIMULATION if words[1:3] == ["label", "simulate"] else small
         words = ["runs/mine/bundle" if word == "runs/quickstart/bundle" else word for word in words[1:]]
         if "runs/mine/bundle" in words and not (folder / "runs" / "mine").exists():
             code, _, err = tagnet("train", "data.records=projects.json", "run.dir=runs/mine", *SMALL)

@@ -19,6 +19,8 @@ _NEEDED = {
     "predict": _NETWORK,
     "export": (*_NETWORK, "onnx", "onnxscript", "onnxruntime"),
     "label export --bundle": _NETWORK,
+    "label query": (*_NETWORK, "sklearn"),
+    "label simulate": _TRAINING,
     "serve": ("fastapi", "uvicorn", "httptools", "onnxruntime", "prometheus_client"),
 }
 """Command → the packages that it imports, beyond the core. Formats that need more say so when they are read."""

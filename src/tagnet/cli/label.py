@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from tagnet.cli.label_query_command import query
+from tagnet.cli.label_simulate_command import simulate
+
 label = typer.Typer(
     name="label",
     help="Take records to a labelling tool and bring the answers back.",
@@ -39,6 +42,9 @@ TokenFile = Annotated[
     Path | None, typer.Option(help="Label Studio's token is in it; default: the variable LABEL_STUDIO_API_KEY.")
 ]
 _LOCAL = "http://localhost:8080"
+
+label.command("query")(query)
+label.command("simulate")(simulate)
 
 
 @label.command("export")

@@ -52,14 +52,14 @@ def run_export(
     device: str,
 ) -> None:
     """Run the command."""
-    codec = _codec(tool, control, max_choices)
+    codec = choose_codec(tool, control, max_choices)
     messages = message_console()
     speak_to(messages)
     rows = read_labelled_rows(records, parse_columns(columns))
     check_features(rows, features)
     tree = load_tree(taxonomy)
     batch = make_tasks(rows, tree, bundle, features, device, messages)
-    written = _write(codec, batch, output)
+    written = write_batch(codec, batch, output)
     limit = getattr(codec, "max_choices", len(batch.tags))
     of = f"{limit} of the {len(batch.tags)}" if limit < len(batch.tags) else f"{len(batch.tags)}"
     count = f"{len(batch.tasks)} tasks, {of} tags to choose from"
@@ -134,7 +134,8 @@ def run_rebuild(version: Path, records: str, answers: Sequence[Path], output: Pa
     messages.print(Text(f"the same version, fingerprint {fingerprint[:16]}… → {output}"), soft_wrap=True)
 
 
-def _codec(tool: str, control: str, max_choices: int | None) -> Codec:
+def choose_codec(tool: str, control: str, max_choices: int | None) -> Codec:
+    """The codec of a tool, with what was asked of it; a ConfigError where it has no such thing."""
     codec = find_codec(tool)
     if max_choices is not None:
         if not isinstance(codec, Prodigy | Scale):
@@ -148,7 +149,7 @@ def _codec(tool: str, control: str, max_choices: int | None) -> Codec:
     return codec
 
 
-def _write(codec: Codec, batch: TaskBatch, output: Path) -> Sequence[Path]:
+def write_batch(codec: Codec, batch: TaskBatch, output: Path) -> Sequence[Path]:
     """Write tasks under a new name; what is there already may be what people have worked on."""
     if not output.exists() or (output.is_file() and not output.stat().st_size):
         return codec.write(batch, output)

@@ -25,8 +25,8 @@ from tagnet.labeling.label_studio_server.pull import Pulled, pull
 from tagnet.labeling.label_studio_server.push import MODEL_VERSION, push
 from tagnet.labeling.label_studio_server.status import Status, status
 from tagnet.labeling.labelled_rows import read_labelled_rows
-from tagnet.labeling.tasks import LabelTask, make_batch
-from tagnet.labeling.tools.label_studio import LabelStudio
+from tagnet.labeling.tasks import LabelTask, TaskBatch, make_batch
+from tagnet.labeling.tools.label_studio import Control, LabelStudio
 from tagnet.records.taxonomy import Taxonomy
 
 TOKEN_VARIABLE = "LABEL_STUDIO_API_KEY"
@@ -77,6 +77,11 @@ def run_push(
     rows = read_labelled_rows(records, parse_columns(columns))
     check_features(rows, features)
     batch = make_tasks(rows, load_tree(taxonomy), bundle, features, device, messages)
+    push_batch(server, connection, batch, chosen, messages)
+
+
+def push_batch(server: Server, connection: Connection, batch: TaskBatch, chosen: Control, messages: Console) -> None:
+    """Send tasks, and say what came of it."""
     with _progress(messages, "pushing") as report:
         pushed = push(connection, server.project, batch, chosen, report)
     parts = [f"{pushed.sent} tasks sent", f"{pushed.known} were there" if pushed.known else ""]

@@ -26,6 +26,7 @@ def compute_logits(
     *,
     batch_size: int,
     progress: Callable[[int], object] | None = None,
+    dropout: bool = False,
 ) -> NDArray[np.float32]:
     """Logits of all texts in their own order, (N, K).
 
@@ -35,11 +36,12 @@ def compute_logits(
         pad_id: fills up the batches.
         batch_size: texts in a batch, and sequences that are run at once where texts have windows.
         progress: called with the number of texts done after every batch.
+        dropout: whether dropout stays on, so that each pass is another member of an ensemble (Gal & Ghahramani 2016).
     """
     device, num_tags = network.head.weight.device, network.head.weight.shape[0]
     logits_NK = np.zeros((len(texts), num_tags), dtype=np.float32)
     done = 0
-    with _evaluating(network):
+    with _evaluating(network, dropout=dropout):
         for batch in _batches(texts, pad_id, batch_size):
             logits_SK = _by_parts(network, batch, batch_size, device)
             logits_BK = logits_SK if batch.text_of_S is None else max_over_windows(logits_SK, batch.text_of_S)
@@ -81,10 +83,13 @@ def _by_parts(step: Callable[[Tensor, Tensor], Tensor], batch: Batch, most: int,
 
 
 @contextmanager
-def _evaluating(network: TaggerNetwork) -> Iterator[None]:
-    """Without dropout and gradients; the training mode is restored afterwards, whatever happens."""
+def _evaluating(network: TaggerNetwork, *, dropout: bool = False) -> Iterator[None]:
+    """Without gradients, and without dropout but where asked; the training mode is restored, whatever happens."""
     was_training = network.training
     network.eval()
+    for module in network.modules() if dropout else ():
+        if isinstance(module, torch.nn.Dropout):
+            module.train()
     try:
         with torch.inference_mode():
             yield

@@ -14,8 +14,10 @@ import torch
 from numpy.typing import NDArray
 
 from tagnet.bundle import Bundle, load_network, load_tokenizer, read_bundle
+from tagnet.errors import ConfigError
+from tagnet.model.network import TaggerNetwork
 from tagnet.prediction.device import choose_device
-from tagnet.prediction.inference import compute_logits
+from tagnet.prediction.inference import compute_embeddings, compute_logits
 from tagnet.prediction.inputs import Input, texts_of, tokens_of
 from tagnet.prediction.tag_prediction import TagPrediction, to_predictions
 
@@ -28,9 +30,10 @@ class Tagger:
     ['databases', 'data-engineering']
     """
 
-    def __init__(self, bundle: Bundle, device: torch.device) -> None:
+    def __init__(self, bundle: Bundle, device: torch.device, network: TaggerNetwork | None = None) -> None:
+        """Of a bundle; `network`: one of the same shape in place of the bundle's own."""
         self.bundle = bundle
-        self._network = load_network(bundle).to(device)
+        self._network = (load_network(bundle) if network is None else network).to(device)
         self._tokenizer = load_tokenizer(bundle)
 
     @classmethod
@@ -71,6 +74,35 @@ class Tagger:
         tokens = tokens_of(inputs, self._tokenizer, self.bundle.text)
         logits_NK = compute_logits(self._network, tokens, self.bundle.pad_id, batch_size=batch_size, progress=progress)
         return self.bundle.rule.probabilities(logits_NK)
+
+    def embeddings(self, inputs: Sequence[Input], *, batch_size: int = 64) -> NDArray[np.float32]:
+        """The pooled vector of each text, before the head, (N, H); inputs and errors as `probabilities`."""
+        tokens = tokens_of(inputs, self._tokenizer, self.bundle.text)
+        return compute_embeddings(self._network, tokens, self.bundle.pad_id, batch_size=batch_size)
+
+    def dropout_probabilities(
+        self, inputs: Sequence[Input], passes: int, seed: int, *, batch_size: int = 64
+    ) -> NDArray[np.float64]:
+        """Probabilities of so many passes with dropout, (passes, N, K); inputs and errors as `probabilities`.
+
+        Raises:
+            ConfigError: the network has no dropout, so that all passes would be the same.
+        """
+        rates = [module.p for module in self._network.modules() if isinstance(module, torch.nn.Dropout)]
+        if not any(rates):
+            raise ConfigError(
+                f"{self.bundle.folder}: expected a network with dropout, found none in it: all passes would be the same"
+            )
+        tokens = tokens_of(inputs, self._tokenizer, self.bundle.text)
+        members = []
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            for _ in range(passes):
+                logits_NK = compute_logits(
+                    self._network, tokens, self.bundle.pad_id, batch_size=batch_size, dropout=True
+                )
+                members.append(self.bundle.rule.probabilities(logits_NK))
+        return np.stack(members)
 
     def texts(self, inputs: Sequence[Input]) -> list[str]:
         """What the network reads of texts or records: the template filled in, fields cut to their budgets.

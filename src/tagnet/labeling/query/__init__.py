@@ -1,0 +1,1 @@
+"""What to label next: pure functions over saved probabilities, embeddings and ensembles."""
