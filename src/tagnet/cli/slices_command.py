@@ -15,14 +15,14 @@ def slices(
     folders: Annotated[
         list[Path], typer.Argument(help="A finished run, or a bundle; or two of them, to compare.", show_default=False)
     ],
-    records: Annotated[str | None, typer.Option(help="Labelled records for a bundle; of a run: where they are.")] = None,
+    records: Annotated[
+        str | None, typer.Option(help="Labelled records for a bundle; of a run: where they are.")
+    ] = None,
     define: Annotated[
         list[Path] | None, typer.Option(help="Slices of your own: YAML, JSON or Python; again for more.")
     ] = None,
     side: Annotated[str, typer.Option(help="Of a run: test or val.")] = "test",
-    finder: Annotated[
-        str, typer.Option(help="single, lattice, tree, or sliceline (tagnet[slices]).")
-    ] = "lattice",
+    finder: Annotated[str, typer.Option(help="single, lattice, tree, or sliceline (tagnet[slices]).")] = "lattice",
     fdr: Annotated[float, typer.Option(min=0.001, max=0.5, help="The share of false ones among bad slices.")] = 0.1,
     min_size: Annotated[int, typer.Option(min=2, help="Records in the smallest slice.")] = 10,
     output: Annotated[

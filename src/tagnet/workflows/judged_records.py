@@ -75,7 +75,9 @@ def judged_records(
     return JudgedRecords(folder.resolve().name, judged, tagger.bundle.taxonomy, None)
 
 
-def records_of_run(folder: Path, config: Mapping[str, Any], records: str | None, columns: Mapping[str, str]) -> dict[str, Record]:
+def records_of_run(
+    folder: Path, config: Mapping[str, Any], records: str | None, columns: Mapping[str, str]
+) -> dict[str, Record]:
     """Id, as text → record, of what a run was made from."""
     data = config["data"]
     source = str(data["records"]) if records is None else records

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,3 +103,8 @@ def _f1(judged: Judged, rows: NDArray[np.int64], counts: NDArray[np.int64]) -> f
     hits, total = judged.f1_parts_N
     denominator = float(counts @ total[rows])
     return 2 * float(counts @ hits[rows]) / denominator if denominator else 0.0
+
+
+def plain_differences(rows: Sequence[SliceDifference], first: str, second: str) -> dict[str, Any]:
+    """The differences, for JSON."""
+    return {"first": first, "second": second, "slices": [asdict(row) for row in rows]}
