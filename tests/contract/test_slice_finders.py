@@ -137,7 +137,7 @@ def test_cells_that_are_not_known_do_not_count(name: str, member: NDArray[np.boo
 
 
 def test_an_unknown_finder_is_refused(member: NDArray[np.bool_], cost: NDArray[np.float64]) -> None:
-    with pytest.raises(ConfigError, match="--finder: expected single, lattice, .*; found 'latice'; did you mean latt"):
+    with pytest.raises(ConfigError, match=r"--finder: expected single, lattice, .*; found 'latice'; did you mean latt"):
         find("latice", member, cost, SIZE)
 
 

@@ -75,9 +75,7 @@ def judged_records(
     return JudgedRecords(folder.resolve().name, judged, tagger.bundle.taxonomy, None)
 
 
-def records_of_run(
-    folder: Path, config: Mapping[str, Any], records: str | None, columns: Mapping[str, str]
-) -> dict[str, Record]:
+def _records_of_run(config: Mapping[str, Any], records: str | None, columns: Mapping[str, str]) -> dict[str, Record]:
     """Id, as text → record, of what a run was made from."""
     data = config["data"]
     source = str(data["records"]) if records is None else records
@@ -87,7 +85,7 @@ def records_of_run(
 
 
 def _of_run(run: FinishedRun, records: str | None, columns: Mapping[str, str]) -> JudgedRecords:
-    by_id = records_of_run(run.folder, run.config, records, columns)
+    by_id = _records_of_run(run.config, records, columns)
     missing = [identity for identity in run.ids if identity not in by_id]
     if missing:
         raise RunDirectoryError(

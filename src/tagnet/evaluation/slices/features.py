@@ -166,9 +166,10 @@ def _neighbourhoods(texts: Sequence[str], seed: int) -> Iterator[Condition]:
         weights_NF = vectorizer.fit_transform([texts[i] for i in order])
     except ValueError:  # no words that two texts share
         return
-    if weights_NF.shape[1] <= _DIMENSIONS:
+    dimensions = min(_DIMENSIONS, weights_NF.shape[1] - 1)
+    if dimensions < 2:
         return
-    points_ND = normalize(TruncatedSVD(_DIMENSIONS, random_state=seed).fit_transform(weights_NF))
+    points_ND = normalize(TruncatedSVD(dimensions, random_state=seed).fit_transform(weights_NF))
     names = vectorizer.get_feature_names_out()
     for number in _NUM_CLUSTERS:
         cluster_N = KMeans(number, n_init=2, random_state=seed).fit_predict(points_ND)

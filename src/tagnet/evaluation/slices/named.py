@@ -54,7 +54,7 @@ def slice_function(name: str) -> Callable[[Callable[[SliceExample], bool]], Slic
 def load_slices(path: Path, judged: Judged) -> list[Slice]:
     """The slices of a list, or of a Python file.
 
-    In a list each slice is an object with a name and conditions, all of which must hold: `tags`, `without_tags` (lists),
+    In a list each slice is an object with a name and conditions, all of which must hold: `tags`, `without_tags`,
     `words` (any of them), `fields` (column → value), `missing` (columns without text), `shorter_than`, `longer_than`
     (words of the text), `from`, `until` (dates, the second not included).
 

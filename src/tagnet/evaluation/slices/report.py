@@ -168,7 +168,7 @@ def _permutations(num_records: int, seed: int) -> NDArray[np.int32]:
 
 
 def _test(each: Slice, cost_N: Floats, orders: Mapping[int, NDArray[np.int32]]) -> tuple[float, float]:
-    """Evidence, and its one-sided p by permutation of the costs; `orders` has those of as many records as are tested."""
+    """Evidence, and its one-sided p by permutation of the costs; `orders`: by the number of tested records."""
     where_N = np.ones(len(cost_N), dtype=bool) if each.tested_N is None else each.tested_N
     member_T, cost_T = each.member_N[where_N], cost_N[where_N]
     size, number = int(member_T.sum()), len(cost_T)
