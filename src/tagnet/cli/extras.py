@@ -15,6 +15,8 @@ _NEEDED = {
     "doctor": _TRAINING,
     "compare": ("hydra", "yaml", "matplotlib", "jinja2", "pyarrow", "torch"),
     "crossval": _TRAINING,
+    "slices": (*_NETWORK, "sklearn", "matplotlib", "jinja2", "pyarrow", "yaml"),
+    "drift": (*_NETWORK, "sklearn", "pyarrow", "yaml"),
     "evaluate": _NETWORK,
     "predict": _NETWORK,
     "export": (*_NETWORK, "onnx", "onnxscript", "onnxruntime"),
