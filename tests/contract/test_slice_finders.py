@@ -92,7 +92,10 @@ def test_ties_go_by_the_seed(name: str, cost: NDArray[np.float64]) -> None:
     twin = np.random.default_rng(4).random((len(cost), 1)) < 0.3
     same = np.repeat(twin, 6, axis=1)
     tied = cost + 2.0 * twin[:, 0]
-    assert find(name, same, tied, SIZE, seed=7) == find(name, same, tied, SIZE, seed=7)
+    firsts = [find(name, same, tied, SIZE, seed=seed)[0] for seed in range(12)]
+    assert firsts == [find(name, same, tied, SIZE, seed=seed)[0] for seed in range(12)]
+    if name in ("single", "lattice"):
+        assert len(set(firsts)) > 2
 
 
 @every_finder

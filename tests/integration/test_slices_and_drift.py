@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tagnet.training.fit import Run
@@ -56,25 +58,22 @@ def test_two_runs_slice_by_slice(run: Path, tagnet: Tagnet, tmp_path: Path) -> N
 
 
 def test_the_worst_slices_become_a_query(run: Path, tagnet: Tagnet, small_records: Path, tmp_path: Path) -> None:
-    tasks = tmp_path / "tasks.json"
-    words = (
-        "slices",
-        str(run),
-        "--min-size",
-        "5",
-        "--query",
-        str(small_records),
-        "--number",
-        "7",
-        "--tasks",
-        str(tasks),
-    )
-    code, _, err = tagnet(*words, "--fdr", "0.5")
+    """Labels of two thirds of the test records are turned round, and a column says which."""
+    table = pq.read_table(run / "predictions.parquet")
+    field = table.schema.field("labels")
+    labels = [[1 - y for y in row] if n % 3 else row for n, row in enumerate(table["labels"].to_pylist())]
+    spoiled = {identity for n, identity in enumerate(table["id"].to_pylist()) if n % 3}
+    table = table.set_column(table.column_names.index("labels"), field, pa.array(labels, type=field.type))
+    pq.write_table(table, run / "predictions.parquet")
+    rows = json.loads(small_records.read_text(encoding="utf-8"))
+    records, tasks = tmp_path / "records.json", tmp_path / "tasks.json"
+    records.write_text(json.dumps([{**row, "source": "bad" if str(row["id"]) in spoiled else "good"} for row in rows]))
+    words = ["--query", str(small_records), "--number", "7", "--tasks", str(tasks)]
+    code, _, err = tagnet("slices", str(run), "--records", str(records), "--min-size", "5", *words)
     assert code == 0, err
     found = json.loads((run / "slices.json").read_text())
-    assert tasks.exists() == any(row["bad"] for row in found["slices"])
-    if tasks.exists():
-        assert len(json.loads(tasks.read_text())) == 7
+    assert "source = bad" in [row["name"] for row in found["slices"] if row["bad"]]
+    assert len(json.loads(tasks.read_text())) == 7
 
 
 @pytest.mark.parametrize(

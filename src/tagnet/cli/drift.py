@@ -26,6 +26,7 @@ def run(
     records: str,
     reference: str | None,
     *,
+    training: str | None,
     level: float,
     gate: bool,
     output: Path | None,
@@ -52,19 +53,22 @@ def run(
     features = tagger.bundle.text.features
     asked = parse_columns(columns)
     new = load_records(records, asked, "error", features, need_tags=False, hints=AS_FLAGS).records
-    training: tuple[str, ...] | None = None
+    learned: tuple[str, ...] | None = None
+    held = None
+    if is_run(folder):
+        held, learned = _of_run(folder, training)
+    elif training is not None:
+        raise ConfigError(f"--training: expected a run, whose records they were, found the bundle {folder}")
     if reference is not None:
         old = load_records(reference, asked, "error", features, need_tags=False, hints=AS_FLAGS).records
         held = _sample(tagger, old)
-    elif is_run(folder):
-        held, training = _of_run(folder)
-    else:
+    if held is None:
         raise ConfigError(f"--reference: expected records to hold new ones against, for {folder} is a bundle")
     with messages.status("looking at records"):
         fresh = _sample(tagger, new)
         if min(len(held.texts), len(fresh.texts)) < 2:
             raise ConfigError(f"expected two records and more on each side, found {len(held.texts)} and {len(new)}")
-        found = drift_report(held, fresh, tags=tagger.tags, training_texts=training, level=level, seed=seed)
+        found = drift_report(held, fresh, tags=tagger.tags, training_texts=learned, level=level, seed=seed)
     _show(found, results)
     if output is not None:
         plain = {
@@ -87,17 +91,17 @@ def _sample(tagger: Tagger, records: tuple[Record, ...]) -> Sample:
     return Sample(tuple(tagger.texts(records)), tagger.probabilities(records), y_NK)
 
 
-def _of_run(folder: Path) -> tuple[Sample, tuple[str, ...] | None]:
+def _of_run(folder: Path, records: str | None) -> tuple[Sample, tuple[str, ...] | None]:
     """A run's validation and test records, which it was not trained on, and the texts that it was."""
     import numpy as np
 
     from tagnet.evaluation.drift import Sample
     from tagnet.workflows.judged_records import judged_records
 
-    val = judged_records(folder, None, {}, side="val")
+    val = judged_records(folder, records, {}, side="val", option="--training")
     sides = [val.judged]
     if (folder / "metrics.json").is_file() and '"test"' in (folder / "metrics.json").read_text(encoding="utf-8"):
-        sides.append(judged_records(folder, None, {}, side="test").judged)
+        sides.append(judged_records(folder, records, {}, side="test", option="--training").judged)
     texts = tuple(text for side in sides for text in side.texts)
     probs_NK = np.concatenate([side.probs_NK for side in sides])
     return Sample(texts, probs_NK, np.concatenate([side.y_NK for side in sides])), val.training_texts

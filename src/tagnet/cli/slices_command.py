@@ -68,6 +68,9 @@ def drift(
     reference: Annotated[
         str | None, typer.Option(help="Records to hold them against; default: the run's validation and test records.")
     ] = None,
+    training: Annotated[
+        str | None, typer.Option(help="Of a run: where its records are, when no longer where they were.")
+    ] = None,
     level: Annotated[float, typer.Option(min=0.0001, max=0.5, help="The rate of false alarms.")] = 0.05,
     gate: Annotated[bool, typer.Option("--gate", help="Exit with 1 when it is time to label again.")] = False,
     output: Annotated[Path | None, typer.Option(help="A new JSON file.")] = None,
@@ -82,6 +85,7 @@ def drift(
         folder,
         records,
         reference,
+        training=training,
         level=level,
         gate=gate,
         output=output,

@@ -46,6 +46,7 @@ def judged_records(
     *,
     side: Literal["val", "test"] = "test",
     device: str = "auto",
+    option: str = "--records",
 ) -> JudgedRecords:
     """The records of a finished run's side, or a bundle's predictions for labelled records.
 
@@ -56,13 +57,14 @@ def judged_records(
         columns: our field name → the column's name.
         side: of a run.
         device: where a bundle predicts.
+        option: of the command line, that says where a run's records are.
 
     Raises:
         ConfigError: a bundle without records.
         RunDirectoryError: the run's records are not among those that are read.
     """
     if is_run(folder):
-        return _of_run(read_finished_run(folder, side), records, columns)
+        return _of_run(read_finished_run(folder, side), records, columns, option)
     if records is None:
         raise ConfigError(f"--records: expected labelled records to judge the bundle {folder} by, found none")
     tagger = Tagger.load(folder, device)
@@ -84,13 +86,13 @@ def _records_of_run(config: Mapping[str, Any], records: str | None, columns: Map
     return {str(record.id): record for record in loaded.records}
 
 
-def _of_run(run: FinishedRun, records: str | None, columns: Mapping[str, str]) -> JudgedRecords:
+def _of_run(run: FinishedRun, records: str | None, columns: Mapping[str, str], option: str) -> JudgedRecords:
     by_id = _records_of_run(run.config, records, columns)
     missing = [identity for identity in run.ids if identity not in by_id]
     if missing:
         raise RunDirectoryError(
             f"{run.folder}: {len(missing)} of its {len(run.ids)} {run.side} records, such as {missing[0]}, are not in "
-            f"{records or run.config['data']['records']}; name the file that holds them with --records"
+            f"{records or run.config['data']['records']}; name the file that holds them with {option}"
         )
     found = [by_id[identity] for identity in run.ids]
     judged = _judged(run.rule.tags, found, run.features, run.y_NK, run.probs_NK, run.accepted_NK)

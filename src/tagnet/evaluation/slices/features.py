@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ _MOST_VALUES = 20
 _MOST_WORDS = 150
 _NUM_CLUSTERS = (8, 16)
 _DIMENSIONS = 50
+_DATE_STEPS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,10 +106,13 @@ def _quartiles(kind: str, what: str, value_N: NDArray[np.float64]) -> Iterator[C
     if not len(value_N):
         return
     low, middle, high = np.quantile(value_N, [0.25, 0.5, 0.75])
+    tenth, most = np.quantile(value_N, [0.1, 0.9])
+    yield Condition(kind, f"{what} ≤ {tenth:.3g}", value_N <= tenth)
     yield Condition(kind, f"{what} ≤ {low:.3g}", value_N <= low)
     yield Condition(kind, f"{what} {low:.3g} to {middle:.3g}", (value_N > low) & (value_N <= middle))
     yield Condition(kind, f"{what} {middle:.3g} to {high:.3g}", (value_N > middle) & (value_N <= high))
     yield Condition(kind, f"{what} > {high:.3g}", value_N > high)
+    yield Condition(kind, f"{what} > {most:.3g}", value_N > most)
 
 
 def _field_conditions(judged: Judged) -> Iterator[Condition]:
@@ -122,17 +127,17 @@ def _field_conditions(judged: Judged) -> Iterator[Condition]:
 
 
 def _date_conditions(judged: Judged) -> Iterator[Condition]:
-    if not judged.dates or any(date is None for date in judged.dates):
+    dates = [date for date in judged.dates if date is not None]
+    if not dates:
         return
-    moment_N = np.array([date.timestamp() for date in judged.dates if date is not None])
-    edges = np.quantile(moment_N, [0.0, 0.25, 0.5, 0.75, 1.0])
-    days = [
-        sorted(d for d in judged.dates if d is not None)[int(q * (len(moment_N) - 1))] for q in (0, 0.25, 0.5, 0.75, 1)
-    ]
-    for place in range(4):
-        above_N = moment_N >= edges[0] if place == 0 else moment_N > edges[place]
-        name = f"{days[place]:%Y-%m-%d} to {days[place + 1]:%Y-%m-%d}"
-        yield Condition("date", name, above_N & (moment_N <= edges[place + 1]))
+    ordered = sorted(dates)
+    moment_N = np.array([np.nan if date is None else date.timestamp() for date in judged.dates])
+    yield Condition("missing", "the date is missing", np.isnan(moment_N))
+    # Quarters of the records, and the windows half-way between two of them.
+    for start in range(_DATE_STEPS - 1):
+        first, last = (round(q * (len(ordered) - 1)) for q in (start / _DATE_STEPS, (start + 2) / _DATE_STEPS))
+        inside_N = (moment_N >= ordered[first].timestamp()) & (moment_N <= ordered[last].timestamp())
+        yield Condition("date", f"{ordered[first]:%Y-%m-%d} to {ordered[last]:%Y-%m-%d}", inside_N)
 
 
 def _word_conditions(words: Sequence[Sequence[str]]) -> Iterator[Condition]:
@@ -149,28 +154,41 @@ def _word_conditions(words: Sequence[Sequence[str]]) -> Iterator[Condition]:
         yield Condition("word", f"says “{word}”", member_N)
 
 
-def _neighbourhoods(texts: Sequence[str], seed: int) -> Iterator[Condition]:
-    """Clusters of like texts, named by the words that set them apart."""
-    from sklearn.cluster import KMeans
+def text_order(texts: Sequence[str]) -> NDArray[np.int64]:
+    """An order of texts that depends on them alone, so that what is drawn from them does not depend on the file's."""
+    return np.array(sorted(range(len(texts)), key=lambda i: texts[i]), dtype=np.int64)
+
+
+def text_space(texts: Sequence[str], seed: int) -> tuple[Any, NDArray[np.float64], NDArray[np.object_]] | None:
+    """TF-IDF of N texts, (N, F) sparse; unit vectors of its main directions, (N, D); the F words; None: no words."""
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.preprocessing import normalize
 
-    # A fixed order of the texts, so that clusters do not depend on that of the records.
-    order = sorted(range(len(texts)), key=lambda i: texts[i])
-    place = np.argsort(order)
-    if len(texts) < 4 * max(_NUM_CLUSTERS):
-        return
     vectorizer = TfidfVectorizer(stop_words="english", min_df=2, sublinear_tf=True)
     try:
-        weights_NF = vectorizer.fit_transform([texts[i] for i in order])
+        weights_NF = vectorizer.fit_transform(texts)
     except ValueError:  # no words that two texts share
-        return
+        return None
     dimensions = min(_DIMENSIONS, weights_NF.shape[1] - 1)
     if dimensions < 2:
-        return
+        return None
     points_ND = normalize(TruncatedSVD(dimensions, random_state=seed).fit_transform(weights_NF))
-    names = vectorizer.get_feature_names_out()
+    return weights_NF, points_ND, vectorizer.get_feature_names_out()
+
+
+def _neighbourhoods(texts: Sequence[str], seed: int) -> Iterator[Condition]:
+    """Clusters of like texts, named by the words that set them apart."""
+    from sklearn.cluster import KMeans
+
+    if len(texts) < 4 * max(_NUM_CLUSTERS):
+        return
+    order = text_order(texts)
+    place = np.argsort(order)
+    space = text_space([texts[i] for i in order], seed)
+    if space is None:
+        return
+    weights_NF, points_ND, names = space
     for number in _NUM_CLUSTERS:
         cluster_N = KMeans(number, n_init=2, random_state=seed).fit_predict(points_ND)
         for cluster in range(number):

@@ -6,7 +6,7 @@ import importlib.util
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,7 @@ class SliceExample:
     fields: Mapping[str, str]
     text: str
     tags: tuple[str, ...]
+    """Of its tags, those that the function has said it would look at."""
     created_on: datetime | None
 
 
@@ -37,10 +38,16 @@ class SliceFunction:
 
     name: str
     holds: Callable[[SliceExample], bool]
+    tags: tuple[str, ...] = ()
 
 
-def slice_function(name: str) -> Callable[[Callable[[SliceExample], bool]], SliceFunction]:
+def slice_function(name: str, tags: Sequence[str] = ()) -> Callable[[Callable[[SliceExample], bool]], SliceFunction]:
     """Name a slice by a Python function of one record.
+
+    Args:
+        name: of the slice.
+        tags: what it wants to see of a record's tags. The model is not judged there by these tags: whoever chooses
+            records by a tag that they bear has chosen what the model could not know.
 
     >>> @slice_function("shouting")
     ... def shouts(example):
@@ -48,7 +55,7 @@ def slice_function(name: str) -> Callable[[Callable[[SliceExample], bool]], Slic
     >>> shouts.holds(SliceExample({}, "LOUD", (), None))
     True
     """
-    return lambda function: SliceFunction(name, function)
+    return lambda function: SliceFunction(name, function, tuple(tags))
 
 
 def load_slices(path: Path, judged: Judged) -> list[Slice]:
@@ -62,7 +69,7 @@ def load_slices(path: Path, judged: Judged) -> list[Slice]:
         DataError: the file is missing or broken, or a slice has an unknown key; the slice is named.
     """
     if path.suffix == ".py":
-        return [_of_function(each, judged) for each in _functions(path)]
+        return [_of_function(path, each, judged) for each in _functions(path)]
     if path.suffix.lower() in (".yaml", ".yml"):
         try:
             content = yaml.safe_load(read_text(path, DataError))
@@ -83,10 +90,12 @@ def _of_row(place: str, row: object, judged: Judged) -> Slice:
         if key not in _KEYS:
             raise DataError(f"{place} ({row['name']}): {key}: there is no such key{nearest(str(key), _KEYS)}")
     member_N = np.ones(len(judged.ids), dtype=bool)
+    columns: dict[int, None] = {}
     for key in ("tags", "without_tags"):
         for tag in _list(place, row, key):
             if tag not in judged.tags:
                 raise DataError(f"{place}: {key}: {tag!r} is none of the tags{nearest(tag, judged.tags)}")
+            columns[judged.tags.index(tag)] = None
             bears_N = judged.y_NK[:, judged.tags.index(tag)] > 0
             member_N &= bears_N if key == "tags" else ~bears_N
     words = [f" {plain_words(word)} " for word in _list(place, row, "words")]
@@ -112,7 +121,7 @@ def _of_row(place: str, row: object, judged: Judged) -> Slice:
                 [date is not None and (date >= moment if key == "from" else date < moment) for date in judged.dates],
                 dtype=bool,
             )
-    return Slice(row["name"], "named", member_N)
+    return Slice(row["name"], "named", member_N, None, tuple(columns))
 
 
 def _list(place: str, row: Mapping[str, object], key: str) -> Sequence[str]:
@@ -131,7 +140,9 @@ def _number(place: str, row: Mapping[str, object], key: str, default: float) -> 
 
 def _date(place: str, key: str, value: object) -> datetime:
     try:
-        return datetime.fromisoformat(str(value))
+        moment = datetime.fromisoformat(str(value))
+        # As those of records: in UTC, where a time zone is given.
+        return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
     except ValueError as fault:
         raise DataError(f"{place}: {key}: expected a date such as 2020-04-01, found {describe(value)}") from fault
 
@@ -161,10 +172,20 @@ def _functions(path: Path) -> list[SliceFunction]:
     return found
 
 
-def _of_function(function: SliceFunction, judged: Judged) -> Slice:
+def _of_function(path: Path, function: SliceFunction, judged: Judged) -> Slice:
+    for tag in function.tags:
+        if tag not in judged.tags:
+            raise DataError(f"{path}: slice {function.name!r}: {tag!r} is none of the tags{nearest(tag, judged.tags)}")
+    columns = tuple(judged.tags.index(tag) for tag in function.tags)
     member = []
     for n in range(len(judged.ids)):
-        tags = tuple(judged.tags[k] for k in np.flatnonzero(judged.y_NK[n]))
+        tags = tuple(judged.tags[k] for k in columns if judged.y_NK[n, k])
         example = SliceExample(judged.fields[n], judged.texts[n], tags, judged.dates[n])
-        member.append(bool(function.holds(example)))
-    return Slice(function.name, "named", np.array(member, dtype=bool))
+        try:
+            member.append(bool(function.holds(example)))
+        except Exception as fault:
+            raise DataError(
+                f"{path}: slice {function.name!r}, record {judged.ids[n]!r}: {type(fault).__name__}: {fault}; let the "
+                "function return False for records of which it cannot say"
+            ) from fault
+    return Slice(function.name, "named", np.array(member, dtype=bool), None, columns)

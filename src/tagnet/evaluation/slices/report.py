@@ -15,6 +15,7 @@ from scipy.stats import false_discovery_control
 from tagnet.evaluation.slices.features import Condition
 from tagnet.evaluation.slices.find import Conjunction, evidence, find
 from tagnet.evaluation.slices.judged import Judged
+from tagnet.evaluation.slices.scan import scan
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -47,6 +48,10 @@ class SliceRow:
     size: int
     """Unit: records."""
     share: float
+    num_judged: int
+    """The records that all that follows is of: of a slice that was sought, those that did not help to find it."""
+    f1_macro: float
+    """Over the tags that its records bear or were given."""
     f1_micro: float
     f1_low: float
     f1_high: float
@@ -97,8 +102,8 @@ def slice_report(
     """Test named slices, all conditions, and the conjunctions that a finder finds.
 
     Named slices and single conditions are tested on all records, for nobody looked before they were chosen.
-    Conjunctions are sought on one half of the records, drawn at random, and tested on the other; conditions on the tags
-    that records truly bear do not take part in them.
+    Conjunctions, and windows of like texts (`scan`), are sought on one half of the records, drawn at random, and tested
+    on the other; conditions on the tags that records truly bear do not take part in them.
 
     Args:
         judged: N records.
@@ -140,6 +145,15 @@ def f1_micro(judged: Judged, member_N: Mask) -> float:
     return float(_f1(*(each[member_N].sum() for each in judged.f1_parts_N)))
 
 
+def f1_macro(judged: Judged, member_N: Mask) -> float:
+    """The mean F1 of the tags that some records bear or were given, over their known cells; 0 where there is none."""
+    known_NK = np.ones(judged.y_NK.shape, dtype=bool) if judged.known_NK is None else judged.known_NK
+    said_MK, true_MK = (judged.accepted_NK & known_NK)[member_N], ((judged.y_NK > 0) & known_NK)[member_N]
+    hits_K, total_K = (said_MK & true_MK).sum(0), said_MK.sum(0) + true_MK.sum(0)
+    here_K = total_K > 0
+    return float((2 * hits_K[here_K] / total_K[here_K]).mean()) if here_K.any() else 0.0
+
+
 def _found(judged: Judged, conditions: Sequence[Condition], finder: str, min_size: int, seed: int) -> list[Slice]:
     num_records = len(judged.ids)
     conditions = [each for each in conditions if not each.columns]
@@ -147,9 +161,13 @@ def _found(judged: Judged, conditions: Sequence[Condition], finder: str, min_siz
         return []
     seen_N = np.zeros(num_records, dtype=bool)
     seen_N[np.random.default_rng(seed).permutation(num_records)[: num_records // 2]] = True
+    windows = [
+        Slice(f"near {judged.ids[each.centre]!r}: {each.words}", "found", each.member_N, ~seen_N)
+        for each in scan(judged.texts, judged.surprise_N, seen_N, max(2, min_size // 2), seed)
+    ]
     member_NC = np.stack([each.member_N for each in conditions], axis=1)
     found = find(finder, member_NC[seen_N], judged.surprise_N[seen_N], max(2, min_size // 2), seed)
-    return [
+    return windows + [
         Slice(" and ".join(conditions[c].name for c in each), "found", _members(member_NC, each), ~seen_N)
         for each in found
         if len(each) > 1
@@ -194,21 +212,25 @@ def _row(
     generator: np.random.Generator,
 ) -> SliceRow:
     member_N = each.member_N
-    size = int(member_N.sum())
-    hits, total = (part[member_N] for part in judged.f1_parts_N)
+    judged_N = member_N if each.tested_N is None else member_N & each.tested_N
+    judged_N = judged_N if judged_N.any() else member_N
+    size = int(judged_N.sum())
+    hits, total = (part[judged_N] for part in judged.f1_parts_N)
     drawn_DN = generator.integers(0, size, (_SAMPLES, size))
     draws_D = _f1(hits[drawn_DN].sum(1), total[drawn_DN].sum(1))
     low, high = np.quantile(draws_D, [0.025, 0.975])
     return SliceRow(
         each.name,
         each.kind,
+        int(member_N.sum()),
+        float(member_N.mean()),
         size,
-        size / len(member_N),
+        f1_macro(judged, judged_N),
         float(_f1(hits.sum(), total.sum())),
         float(low),
         float(high),
-        float(judged.log_loss_N[member_N].mean()),
-        float(judged.surprise_without(each.columns)[member_N].mean()),
+        float(judged.log_loss_N[judged_N].mean()),
+        float(judged.surprise_without(each.columns)[judged_N].mean()),
         tested[0],
         tested[1],
         q,

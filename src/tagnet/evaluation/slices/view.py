@@ -89,8 +89,8 @@ def to_plain(report: SliceReport, judged: Judged) -> dict[str, Any]:
 
 
 def _plain(row: SliceRow, report: SliceReport, judged: Judged) -> dict[str, Any]:
-    names = ("name", "kind", "size", "share", "f1_micro", "f1_low", "f1_high", "log_loss", "surprise", "evidence")
-    plain = {name: getattr(row, name) for name in names}
+    names = "name kind size share num_judged f1_macro f1_micro f1_low f1_high log_loss surprise evidence"
+    plain = {name: getattr(row, name) for name in names.split()}
     members = [judged.ids[i] for i in np.flatnonzero(row.member_N)]
     return plain | {"p": row.p, "q": row.q, "bad": row.q <= report.fdr, "alike": list(row.alike), "ids": members}
 

@@ -77,8 +77,10 @@ def make_matrix(
 ) -> VoteMatrix:
     """The matrix of votes in any order."""
     order = np.lexsort((tag_V, record_V, function_V))
-    ints = [np.asarray(each)[order].astype(np.int32) for each in (function_V, record_V, tag_V)]
-    return VoteMatrix(num_records, tags, functions, *ints, np.asarray(vote_V)[order].astype(np.int8), may_vote_FK)
+    function, record, tag = (np.asarray(each)[order].astype(np.int32) for each in (function_V, record_V, tag_V))
+    return VoteMatrix(
+        num_records, tags, functions, function, record, tag, np.asarray(vote_V)[order].astype(np.int8), may_vote_FK
+    )
 
 
 def collect_votes(

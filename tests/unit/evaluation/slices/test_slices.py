@@ -164,6 +164,7 @@ def test_named_slices_of_a_list(judged: Judged, tmp_path: Path) -> None:
         {"name": "a only", "tags": ["a"], "without_tags": ["b"]},
         {"name": "bare", "missing": ["description"]},
         {"name": "winter", "from": "2020-01-01", "until": "2020-02-01"},
+        {"name": "east", "from": "2020-01-01T01:00+01:00", "until": "2020-02-01"},
         {"name": "short", "shorter_than": 6, "longer_than": 4},
     ]
     for name, text in (("s.json", json.dumps({"slices": rows})), ("s.yaml", json.dumps(rows))):
@@ -172,7 +173,8 @@ def test_named_slices_of_a_list(judged: Judged, tmp_path: Path) -> None:
         sizes = {each.name: int(each.member_N.sum()) for each in load_slices(path, judged)}
         assert sizes["birds"] == 60
         assert sizes["a only"] == int(((judged.y_NK[:, 0] > 0) & (judged.y_NK[:, 1] == 0)).sum())
-        assert (sizes["bare"], sizes["winter"]) == (160, 31)
+        assert (sizes["bare"], sizes["winter"], sizes["east"]) == (160, 31, sizes["winter"])
+        assert {each.name: each.columns for each in load_slices(path, judged)}["a only"] == (0, 1)
         assert 0 < sizes["short"] < 240
 
 
@@ -202,15 +204,53 @@ def test_slices_in_python(judged: Judged, tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     path.write_text(
         "from tagnet.evaluation.slices.named import slice_function\n\n"
-        "@slice_function('late cats')\ndef late(example):\n"
+        "@slice_function('late cats', tags=['a'])\ndef late(example):\n"
         "    return 'cats' in example.text and example.created_on.month > 6 and 'a' in example.tags\n"
     )
     [found] = load_slices(path, judged)
     assert found.name == "late cats"
     assert 0 < found.member_N.sum() < 60
+    assert found.columns == (0,)
+    path.write_text(path.read_text().replace("created_on.month > 6", "fields['stars'] > 6"))
+    with pytest.raises(DataError, match=r"slice 'late cats', record 1: KeyError: 'stars'; let the function return"):
+        load_slices(path, judged)
+    path.write_text(path.read_text().replace("tags=['a']", "tags=['aa']"))
+    with pytest.raises(DataError, match="'aa' is none of the tags; did you mean a"):
+        load_slices(path, judged)
     path.write_text("1 / 0")
     with pytest.raises(DataError, match=r"mine.py: cannot be imported: ZeroDivisionError"):
         load_slices(path, judged)
+
+
+def test_a_sound_model_is_not_blamed_for_records_chosen_by_their_tags(judged: Judged, tmp_path: Path) -> None:
+    path = tmp_path / "s.json"
+    path.write_text(json.dumps([{"name": tag, "tags": [tag]} for tag in judged.tags]))
+    rng = np.random.default_rng(7)
+    blamed = 0
+    for _ in range(10):
+        labels = (rng.random(judged.probs_NK.shape) < judged.probs_NK).astype(np.uint8)
+        drawn = replace(judged, y_NK=labels)
+        blamed += bool(slice_report(drawn, [], named=load_slices(path, drawn)).bad)
+    assert blamed <= 3
+
+
+def test_a_bad_region_between_clusters_is_found_by_the_scan(judged: Judged) -> None:
+    words = np.random.default_rng(8)
+    places = words.random(len(judged.ids))
+    # Texts along a line: neighbours share most of their words.
+    texts = tuple(" ".join(f"w{int(place * 60) + step}" for step in range(8)) for place in places)
+    member = (places > 0.40) & (places < 0.55)
+    moved = broken(replace(judged, texts=texts), member)
+    report = slice_report(moved, automatic_conditions(moved))
+    overlap = [(row.member_N & member).sum() / (row.member_N | member).sum() for row in report.rows[:3]]
+    assert max(overlap) >= 0.5
+
+
+def test_a_missing_date_does_not_cost_the_other_dates(judged: Judged) -> None:
+    dates = tuple(None if n < 12 else date for n, date in enumerate(judged.dates))
+    found = automatic_conditions(replace(judged, dates=dates))
+    assert any(c.kind == "date" for c in found)
+    assert any(c.name == "the date is missing" and c.member_N.sum() == 12 for c in found)
 
 
 def test_the_pool_is_asked_for_what_is_like_the_worst_slice(judged: Judged) -> None:
