@@ -3,11 +3,12 @@
   python -m benchmarks.labeling.slices run       out-of-fold predictions once, then every region with every seed
   python -m benchmarks.labeling.slices table
 
-TAGNET_DATA names the data. Records and tags are those of protocol B, all 1,439 of them; predictions are out of fold, of
-TF-IDF and logistic regression, calibrated. A region is corrupted by giving each of its records the tags of another
+TAGNET_DATA names the data. Records and tags are those of protocol B, all 1,439 of them; predictions are out of fold,
+of TF-IDF and logistic regression, calibrated. A region is corrupted by giving each of its records the tags of another
 record of the corpus, drawn at random. It is found when one of the first three slices lies in it: two thirds of the
-slice's records and more are corrupted (of all records 4 to 20 of 100 are). It is matched when they share at least half
-of their union (Jaccard ≥ .5); regions of 120 nearest records are not what any condition describes as a whole. Data without a bad slice: labels are drawn from the predicted probabilities.
+slice's records and more are corrupted (of all records 4 to 20 of 100 are). It is matched when they share at least
+half of their union (Jaccard ≥ .5); regions of 120 nearest records are not what any condition describes as a whole.
+Data without a bad slice: labels are drawn from the predicted probabilities.
 """
 
 from __future__ import annotations
