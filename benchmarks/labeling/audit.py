@@ -78,7 +78,7 @@ class Data:
         shrinkages = {"shrinkage 0.5": 0.5, "shrinkage 0.95": 0.95}
         learners: list[CellLearner] = []
         if name != "embeddings":
-            learners.append(WordsAndTags(self.texts, TAG_SIZE if size is None else size))
+            learners.append(WordsAndTags(self.texts, sizes.get(name, TAG_SIZE)))
         if not name.startswith("tfidf"):
             learners.append(EmbeddingDiscriminant(self.embeddings, shrinkages.get(name, SHRINKAGE)))
         return learners
