@@ -32,7 +32,7 @@ from tagnet.records.corpus import Corpus, prepare_corpus
 from tagnet.records.io import load_records
 from tagnet.records.sources import resolve_taxonomy
 from tagnet.records.taxonomy import load_taxonomy
-from tagnet.workflows.cell_learners import CellLearner, EmbeddingDiscriminant, WordsAndTags
+from tagnet.workflows.cell_learners import SHRINKAGE, TAG_SIZE, CellLearner, EmbeddingDiscriminant, WordsAndTags
 from tagnet.workflows.embed import embed_texts
 from tagnet.workflows.out_of_fold import audit_folds, cross_fit
 
@@ -69,17 +69,19 @@ class Data:
 
     def learners(self, name: str) -> list[CellLearner]:
         """Those of a name."""
-        return {
-            "both": lambda: [WordsAndTags(self.texts), EmbeddingDiscriminant(self.embeddings)],
-            "tfidf": lambda: [WordsAndTags(self.texts)],
-            "embeddings": lambda: [EmbeddingDiscriminant(self.embeddings)],
-            "tfidf without other tags": lambda: [WordsAndTags(self.texts, 0.0)],
-            "both without other tags": lambda: [WordsAndTags(self.texts, 0.0), EmbeddingDiscriminant(self.embeddings)],
-            "tag size 0.2": lambda: [WordsAndTags(self.texts, 0.2), EmbeddingDiscriminant(self.embeddings)],
-            "tag size 0.5": lambda: [WordsAndTags(self.texts, 0.5), EmbeddingDiscriminant(self.embeddings)],
-            "shrinkage 0.5": lambda: [WordsAndTags(self.texts), EmbeddingDiscriminant(self.embeddings, 0.5)],
-            "shrinkage 0.95": lambda: [WordsAndTags(self.texts), EmbeddingDiscriminant(self.embeddings, 0.95)],
-        }[name]()
+        sizes = {
+            "tag size 0.2": 0.2,
+            "tag size 0.5": 0.5,
+            "tfidf without other tags": 0.0,
+            "both without other tags": 0.0,
+        }
+        shrinkages = {"shrinkage 0.5": 0.5, "shrinkage 0.95": 0.95}
+        learners: list[CellLearner] = []
+        if name != "embeddings":
+            learners.append(WordsAndTags(self.texts, sizes.get(name, TAG_SIZE)))
+        if not name.startswith("tfidf"):
+            learners.append(EmbeddingDiscriminant(self.embeddings, shrinkages.get(name, SHRINKAGE)))
+        return learners
 
     def probabilities(self, learner: str, y_NK: NDArray[np.uint8], seed: int) -> NDArray[np.float64]:
         """Out of fold, as the command makes them."""
@@ -92,9 +94,8 @@ class Data:
 
 def flip(y_NK: NDArray[np.uint8], seed: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """The labels with 2% of the cells flipped, and which."""
-    flipped_NK = np.zeros(y_NK.size, dtype=bool)
-    flipped_NK[np.random.default_rng([seed, 2]).permutation(y_NK.size)[: round(RATE * y_NK.size)]] = True
-    flipped_NK = flipped_NK.reshape(y_NK.shape)
+    chosen = np.random.default_rng([seed, 2]).permutation(y_NK.size)[: round(RATE * y_NK.size)]
+    flipped_NK = np.isin(np.arange(y_NK.size), chosen).reshape(y_NK.shape)
     return np.where(flipped_NK, 1 - y_NK, y_NK).astype(np.uint8), flipped_NK
 
 
@@ -141,7 +142,12 @@ def run(corpora: Sequence[str], seeds: Sequence[int]) -> None:
             _measure_ours(data, "both", ("probability", "cleanlab"), seed, "run")
             _measure_ours(data, "tfidf", ("probability",), seed, "run")
             for inputs in ("tfidf", "embeddings"):
-                place = {"part": "run", "corpus": corpus, "seed": seed, "learner": f"cleanlab, {inputs}"}
+                place: dict[str, Any] = {
+                    "part": "run",
+                    "corpus": corpus,
+                    "seed": seed,
+                    "learner": f"cleanlab, {inputs}",
+                }
                 if has_result(**place, ranker="cleanlab"):
                     continue
                 y_NK, flipped_NK = flip(data.y_NK, seed)
@@ -150,7 +156,7 @@ def run(corpora: Sequence[str], seeds: Sequence[int]) -> None:
 
 
 def _measure_ours(data: Data, learner: str, rankers: Sequence[str], seed: int, part: str) -> None:
-    place = {"part": part, "corpus": data.name, "seed": seed, "learner": learner}
+    place: dict[str, Any] = {"part": part, "corpus": data.name, "seed": seed, "learner": learner}
     missing = [ranker for ranker in rankers if not has_result(**place, ranker=ranker)]
     if not missing:
         return

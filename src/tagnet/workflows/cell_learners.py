@@ -34,7 +34,10 @@ SHRINKAGE = 0.8
 class CellLearner(Protocol):
     """Learns from some records of a corpus, and judges others."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What the command line calls it."""
+        ...
 
     def logits(self, learn: Rows, judge: Rows, y_NK: NDArray[np.uint8], seed: int) -> Floats:
         """Log-odds of each tag, (J, K), for the records to judge.

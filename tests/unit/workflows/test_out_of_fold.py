@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tagnet.config import SharedPlattConfig
 from tagnet.errors import SplitError, SweepError
 from tagnet.workflows import out_of_fold
-from tagnet.workflows.cell_learners import EmbeddingDiscriminant, WordsAndTags
+from tagnet.workflows.cell_learners import CellLearner, EmbeddingDiscriminant, WordsAndTags
 from tagnet.workflows.out_of_fold import audit_folds, cross_fit, fit_blend, from_crossval
 
 CALIBRATOR = SharedPlattConfig("shared_platt", 30.0)
@@ -59,7 +59,7 @@ def test_every_fold_is_judged_by_what_learned_from_all_others_and_calibrated_on_
 
 def test_a_label_has_no_part_in_its_own_probability() -> None:
     texts, embeddings, y_NK = corpus()
-    learners = [WordsAndTags(texts), EmbeddingDiscriminant(embeddings)]
+    learners: list[CellLearner] = [WordsAndTags(texts), EmbeddingDiscriminant(embeddings)]
     fold_N = np.arange(90) % 3
     before_NK = cross_fit(learners, y_NK, fold_N, CALIBRATOR)
     for row, column in ((0, 0), (31, 1), (62, 2)):
