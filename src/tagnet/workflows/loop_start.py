@@ -19,7 +19,7 @@ from tagnet.config import TrainConfig
 from tagnet.data.duplicates import duplicate_groups
 from tagnet.data.prepare import compared_texts, prepare
 from tagnet.data.split_file import ids_of_side
-from tagnet.errors import LabelingError
+from tagnet.errors import DataError, LabelingError
 from tagnet.labeling.labelled_rows import LabelledRows, read_labelled_rows, render_version
 from tagnet.records.record import Record, RecordId
 from tagnet.records.rows import TextRow
@@ -61,11 +61,10 @@ def begin(files: LoopFiles, plan: LoopPlan) -> Start:
         TagnetError: records, evaluation file or settings cannot be used.
     """
     if files.start.is_file():
-        recorded = read_step(files.start)["inputs"]["the records"]
-        source = resolve_records(plan.records) if _is_there(plan.records) else None
-        if source is not None:
-            check_unchanged_source(plan, source, recorded, file_hash(source))
         found = read_step(files.start)
+        source = _source(plan.records)
+        if source is not None:
+            check_unchanged_source(plan, source, found["inputs"].get("the records", ""), file_hash(source))
     else:
         rows = read_labelled_rows(plan.records, plan.config.data.columns)
         found = step(files.start, {"the records": rows.fingerprint}, lambda: _make(files, plan, rows))
@@ -77,9 +76,13 @@ def begin(files: LoopFiles, plan: LoopPlan) -> Start:
         raise LabelingError(f"{files.start}: expected the start of a labelling loop ({fault})") from fault
 
 
-def _is_there(source: str) -> bool:
-    path = Path(source).expanduser()
-    return path.is_file() or not (path.suffix or path.parent != Path())
+def _source(name: str) -> Path | None:
+    """The file that the records came from; None where it is gone: the loop has its own versions."""
+    try:
+        path = resolve_records(name)
+    except DataError:
+        return None
+    return path if path.is_file() else None
 
 
 def _make(files: LoopFiles, plan: LoopPlan, rows: LabelledRows) -> dict[str, Any]:
