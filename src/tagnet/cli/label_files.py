@@ -30,6 +30,7 @@ from tagnet.labeling.tasks import TaskBatch
 from tagnet.labeling.tools.codec import Codec
 from tagnet.labeling.tools.label_studio import CONTROLS, LabelStudio
 from tagnet.labeling.tools.prodigy import Prodigy
+from tagnet.labeling.tools.registry import find_codec
 from tagnet.labeling.tools.scale import Scale
 from tagnet.labeling.tools.tagnet_page import TagnetPage
 from tagnet.labeling.version import read_steps, version_path, write_version
@@ -76,7 +77,7 @@ def run_import(
     columns: Sequence[str] = (),
 ) -> None:
     """Run the command."""
-    codec = findchoose_codec(tool)
+    codec = find_codec(tool)
     if records is not None:
         if not isinstance(codec, TagnetPage):
             raise ConfigError(f"--records: expected --tool tagnet, whose texts may have no id, found {tool}")
@@ -135,7 +136,7 @@ def run_rebuild(version: Path, records: str, answers: Sequence[Path], output: Pa
 
 def choose_codec(tool: str, control: str, max_choices: int | None) -> Codec:
     """The codec of a tool, with what was asked of it; a ConfigError where it has no such thing."""
-    codec = findchoose_codec(tool)
+    codec = find_codec(tool)
     if max_choices is not None:
         if not isinstance(codec, Prodigy | Scale):
             raise ConfigError(f"--max-choices: expected --tool prodigy or scale, which repeat tags, found {tool}")

@@ -36,7 +36,7 @@ def query(
     ] = 0.1,
     seed: Annotated[int, typer.Option(min=0, help="Of what is random, and of the order of equals.")] = 0,
     cells: Annotated[
-        bool, typer.Option("--cells", help="Ask cells, a record with one tag, not whole records.")
+        bool, typer.Option("--cells", help="Ask cells, a record with one tag each.")
     ] = False,
     labelled: Annotated[
         str | None, typer.Option(help="The labelled records; default: how often the bundle saw each tag.")

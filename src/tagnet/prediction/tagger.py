@@ -76,7 +76,7 @@ class Tagger:
         return self.bundle.rule.probabilities(logits_NK)
 
     def embeddings(self, inputs: Sequence[Input], *, batch_size: int = 64) -> NDArray[np.float32]:
-        """What the encoder makes of each text, (N, H): pooled, before the head; inputs and errors as `probabilities`."""
+        """The pooled vector of each text, before the head, (N, H); inputs and errors as `probabilities`."""
         tokens = tokens_of(inputs, self._tokenizer, self.bundle.text)
         return compute_embeddings(self._network, tokens, self.bundle.pad_id, batch_size=batch_size)
 

@@ -124,8 +124,11 @@ def choose_cells(
     wanted = min(batch_size, len(open_cells)) - num_random
     by_strategy = rest[:0]
     if parsed.scored is not None and wanted > 0:
-        scores = parsed.scored.cells(sorted_pool).ravel()[rest]
-        by_strategy = rest[np.argsort(-scores, kind="stable")[:wanted]]
+        if parsed.scored.fill_cells is not None:
+            by_strategy = parsed.scored.fill_cells(sorted_pool, rest, wanted)
+        else:
+            scores = parsed.scored.cells(sorted_pool).ravel()[rest]
+            by_strategy = rest[np.argsort(-scores, kind="stable")[:wanted]]
     rows, tags = np.divmod(np.concatenate([by_strategy, at_random]), pool.num_tags)
     return ChosenCells(
         order_N[rows].astype(np.intp),

@@ -73,6 +73,33 @@ def scarce_cells(pool: Pool) -> Floats:
     return np.asarray(pool.probs_NK * (1 - pool.probs_NK) * pool.open_NK * (1.0 + pool.counts_K) ** _WORTH)
 
 
+def fill_scarce_cells(pool: Pool, candidates: NDArray[np.intp], wanted: int) -> NDArray[np.intp]:
+    """Cells filled one after the other by `scarce_cells`, each expected positive counted, so that tags take turns.
+
+    Args:
+        pool: N records.
+        candidates: places among the N · K cells, row by row; of equals the first is taken.
+        wanted: how many; there are at least as many candidates.
+
+    >>> pool = Pool(np.array([[0.6, 0.3], [0.5, 0.1]]), np.array([0.5, 0.5]), np.array([0, 0]))
+    >>> fill_scarce_cells(pool, np.arange(4), 2).tolist()
+    [2, 1]
+    """
+    probs, tags = pool.probs_NK.ravel()[candidates], candidates % pool.num_tags
+    worth = probs * (1 - probs)
+    order = np.argsort(-worth, kind="stable")
+    queues = [order[tags[order] == k] for k in range(pool.num_tags)]
+    counts_K, done_K, taken = pool.counts_K.astype(np.float64), np.zeros(pool.num_tags, dtype=np.intp), []
+    for _ in range(wanted):
+        heads = [queue[done] if done < len(queue) else -1 for queue, done in zip(queues, done_K, strict=True)]
+        gains_K = np.where(np.array(heads) >= 0, worth[heads] * (1 + counts_K) ** _WORTH, -1.0)
+        k = int(np.argmax(gains_K))
+        taken.append(candidates[heads[k]])
+        counts_K[k] += probs[heads[k]]
+        done_K[k] += 1
+    return np.array(taken, dtype=np.intp)
+
+
 class Product:
     """Several objectives at once: what a record adds is the product of what it adds to each."""
 

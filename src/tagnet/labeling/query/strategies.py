@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tagnet.errors import ConfigError, nearest
 from tagnet.labeling.query.disagreement import bald_cells, kl_cells, vote_entropy_cells
 from tagnet.labeling.query.diversity import CoreSet, Coverage
-from tagnet.labeling.query.greedy import Objective, ScarceGain, StaticScores, scarce_cells
+from tagnet.labeling.query.greedy import Objective, ScarceGain, StaticScores, fill_scarce_cells, scarce_cells
 from tagnet.labeling.query.pool import Floats, Pool
 from tagnet.labeling.query.uncertainty import (
     entropy_cells,
@@ -47,6 +48,8 @@ class Scored:
     cells: Callable[[Pool], Floats]
     """(N, K), at least 0."""
     needs: Needs | None = None
+    fill_cells: Callable[[Pool, NDArray[np.intp], int], NDArray[np.intp]] | None = None
+    """Chooses among places of cells; None: the best of `cells`."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,9 @@ def _mean(cells: Callable[[Pool], Floats]) -> Callable[[Pool], Objective]:
 
 
 SCORED: Mapping[str, Scored] = {
-    "gain_scarce": Scored("expected positives of tags of which few are labelled", ScarceGain, scarce_cells),
+    "gain_scarce": Scored(
+        "expected gain for tags of which few are labelled", ScarceGain, scarce_cells, None, fill_scarce_cells
+    ),
     "entropy_mean": Scored("mean entropy of the tags", _static(entropy_mean), entropy_cells),
     "entropy_max": Scored("entropy of the least certain tag", _static(entropy_max), entropy_cells),
     "entropy_scarce": Scored(
