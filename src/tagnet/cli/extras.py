@@ -21,6 +21,7 @@ _NEEDED = {
     "label export --bundle": _NETWORK,
     "label query": (*_NETWORK, "sklearn"),
     "label simulate": _TRAINING,
+    "label loop": _TRAINING,
     "serve": ("fastapi", "uvicorn", "httptools", "onnxruntime", "prometheus_client"),
 }
 """Command → the packages that it imports, beyond the core. Formats that need more say so when they are read."""

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from tagnet.cli.label_loop_command import loop
 from tagnet.cli.label_query_command import query
 from tagnet.cli.label_simulate_command import simulate
 
@@ -45,6 +46,7 @@ _LOCAL = "http://localhost:8080"
 
 label.command("query")(query)
 label.command("simulate")(simulate)
+label.command("loop")(loop)
 
 
 @label.command("export")

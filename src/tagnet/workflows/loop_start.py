@@ -107,9 +107,7 @@ def _make(files: LoopFiles, plan: LoopPlan, rows: LabelledRows) -> dict[str, Any
             labels=replace(config.labels, untagged="negative"),
         )
     )
-    sides = {
-        name: [prepared.corpus.records[row].id for row in index] for name, index in prepared.split.sides().items()
-    }
+    sides = {name: [prepared.corpus.records[row].id for row in index] for name, index in prepared.split.sides().items()}
     if plan.evaluation is not None:
         sides = _given_sides(plan.evaluation, [record.id for record in prepared.corpus.records])
     judges = {str(each) for side in _SIDES for each in sides[side]}
