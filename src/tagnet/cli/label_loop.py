@@ -195,7 +195,7 @@ def _bar(messages: Console, doing: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def _wait(messages: Console, poll: float) -> Callable[[Waiting], bool]:
-    """Wait for some seconds, with a bar of the answers that are there; a pipe gets a line where their number changes."""
+    """Wait for some seconds, with a bar of the answers that are there; a pipe gets a line where they change."""
     said: list[Waiting] = []
 
     def look_again(missing: Waiting) -> bool:

@@ -89,12 +89,14 @@ def run_loop(
     asked: dict[int, list[str]] = {}
     for number in count():
         place = files.round(number, start.suffix)
-        if not place.step("trained").is_file():
+        is_new = not place.step("trained").is_file()
+        if is_new:
             logger.info("round %d: training on %d labelled records", number, len(labelled))
         rounds.append(train(files, plan, start, number, version, labelled, console))
         # A round that has asked already goes on, whatever the rules say since.
         stop = None if place.step("query").is_file() else _stop(rules, rounds, start, spent)
-        draw(files, plan, rules, start, rounds, stop=None if stop is None else stop.detail)
+        if is_new or stop is not None:
+            draw(files, plan, rules, start, rounds, stop=None if stop is None else stop.detail)
         if stop is not None:
             return Standing(start, tuple(rounds), stop, None)
         budget = rules.stopping.budget

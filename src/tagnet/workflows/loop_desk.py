@@ -1,4 +1,4 @@
-"""Where people answer the questions of a loop: a Label Studio server, or files that are carried to any tool and back."""
+"""Where people answer what a loop asks: a Label Studio server, or files that are carried to any tool and back."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The start of a labelling loop: which records train, which judge all rounds alike, and which wait.
 
 What judges is chosen here, from records that somebody had labelled before, and no answer to a query ever joins it: what
-a strategy asks for is no fair sample. The tags that are learned are chosen here, too, so that the means over tags of all
-rounds are means over the same ones.
+a strategy asks for is no fair sample. The tags that are learned are chosen here, too, so that means over tags are means
+over the same ones in all rounds.
 """
 
 from __future__ import annotations

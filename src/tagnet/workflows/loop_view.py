@@ -149,7 +149,7 @@ def ahead_in_words(plan: LoopPlan, rules: LoopRules, rounds: Sequence[Trained]) 
 
 @svg.styled
 def curve_plot(plan: LoopPlan, rules: LoopRules, rounds: Sequence[Trained]) -> str:
-    """Validation and test against the number of labelled records, with intervals; the target; what is to be expected."""
+    """Validation and test by labelled records, with intervals; the target; what is to be expected."""
     figure = svg.new_figure(280)
     axes = figure.subplots()
     svg.plain_axes(axes)
