@@ -29,7 +29,7 @@ from tagnet.workflows.loop import Standing, run_loop
 from tagnet.workflows.loop_answers import Waiting
 from tagnet.workflows.loop_desk import Desk, Fetched, FileDesk, ServerDesk
 from tagnet.workflows.loop_files import LoopFiles, RoundFiles
-from tagnet.workflows.loop_plan import SERVER, LoopPlan, read_plan, record_plan, record_rules
+from tagnet.workflows.loop_plan import SERVER, LoopPlan, check_plan, read_plan, record_plan, record_rules
 from tagnet.workflows.loop_view import ahead_in_words, loop_table
 
 _TAKEN = ("run.dir", "data.records", "labels.untagged", "split.file", "split.key")
@@ -96,7 +96,9 @@ def _plan(files: LoopFiles, asked: Asked) -> LoopPlan:
             )
         return LoopPlan(config=_config(asked, given["records"]), **given)
     config = earlier.config if not asked.settings else _config(asked, given.get("records", earlier.records))
-    return replace(earlier, config=config, **given)
+    plan = replace(earlier, config=config, **given)
+    check_plan(files, earlier, plan)
+    return plan
 
 
 def _check(given: Mapping[str, Any]) -> None:

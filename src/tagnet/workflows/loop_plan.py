@@ -109,15 +109,20 @@ def read_plan(files: LoopFiles) -> LoopPlan | None:
 
 
 def record_plan(files: LoopFiles, plan: LoopPlan) -> None:
-    """Write the plan of a new loop, or hold it against the one that is there.
+    """Write the plan of a new loop, or hold it against the one that is there; raises as `read_plan`, `check_plan`."""
+    earlier = read_plan(files)
+    if earlier is None:
+        write_json(files.settings, plan.to_plain())
+    else:
+        check_plan(files, earlier, plan)
+
+
+def check_plan(files: LoopFiles, earlier: LoopPlan, plan: LoopPlan) -> None:
+    """Refuse to go on with a loop by another plan.
 
     Raises:
         ConfigError: a setting differs; it is named.
     """
-    earlier = read_plan(files)
-    if earlier is None:
-        write_json(files.settings, plan.to_plain())
-        return
     before, now = flatten(earlier.to_plain()), flatten(plan.to_plain())
     for key in [*now, *before]:
         if before.get(key) != now.get(key):
