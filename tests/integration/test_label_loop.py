@@ -70,7 +70,7 @@ def call(*words: object) -> int:
 
 def started(folder: Path, records: Path, *more: object) -> tuple[object, ...]:
     """The words that start a loop."""
-    rounds = ("--batch-size", BATCH, "--rounds", ROUNDS)
+    rounds = ("--rounds", ROUNDS, "--batch-size", BATCH)
     return ("--dir", folder, "--records", records, "--tool", "doccano", *rounds, *more, *SETTINGS)
 
 
@@ -257,8 +257,11 @@ def test_other_settings_are_refused_by_name(
     assert "expected METRIC=SCORE" in fails(*go_on, "--target", "f1_macro")
     assert "target: expected a score above 0" in fails(*go_on, "--target", "f1_macro=7")
     assert "--project: the loop in" in fails(*go_on, "--project", "Mine")
-    for key in ("run.dir=x", "data.records=x", "split.file=x", "labels.untagged=drop"):
+    assert "--partial: expected no --wait" in fails(*go_on, "--wait", "--partial")
+    for key in ("run.dir=x", "data.records=x", "labels.untagged=drop"):
         assert "tagnet label loop chooses it" in fails(*go_on, key)
+    assert "split.file: expected null" in fails(*go_on, "split.file=madewithml", "split.key=B")
+    assert "trainer.strategy: expected single" in fails(*go_on, "trainer=ddp")
     assert {path: path.read_bytes() for path in before} == before
     new = tmp_path / "new"
     assert "--records: expected the records of a new loop" in fails("--dir", new)
@@ -307,7 +310,6 @@ def test_records_that_make_no_loop(records: Path, tmp_path: Path, fails: Callabl
         path.write_text(json.dumps(rows), encoding="utf-8")
         said = fails(*started(folder, path, *more))
         assert not (folder / "start.json").exists()
-        shutil.rmtree(folder, ignore_errors=True)
         return said
 
     assert "found none without tags" in refused(rows[:LABELLED])
@@ -324,3 +326,6 @@ def test_records_that_make_no_loop(records: Path, tmp_path: Path, fails: Callabl
     assert "on one side" in refused(rows, "--evaluation", split)
     split.write_text(json.dumps({"train": [], "val": ids[:60], "test": ids[60:129]}))
     assert "only twins" in refused([*rows[:LABELLED], *twins[:60]], "--evaluation", split)
+    # Nothing has started: the same folder takes other records and settings.
+    assert call(*started(folder, records, "--strategy", "random", "--rounds", 0)) == 0
+    assert read(folder / "curve.json")["stop"] == "0 rounds of questions are answered"

@@ -32,7 +32,7 @@ from tagnet.workflows.loop_files import LoopFiles, RoundFiles
 from tagnet.workflows.loop_plan import SERVER, LoopPlan, check_plan, read_plan, record_plan, record_rules
 from tagnet.workflows.loop_view import ahead_in_words, loop_table
 
-_TAKEN = ("run.dir", "data.records", "labels.untagged", "split.file", "split.key")
+_TAKEN = ("run.dir", "data.records", "labels.untagged")
 _PATIENCE = 20
 """Looks in a row that may fail before waiting ends: a server is started anew now and then."""
 
@@ -54,6 +54,8 @@ class Asked:
 
 def run_label_loop(asked: Asked, *, wait: bool, poll: float, partial: bool) -> None:
     """Run the command."""
+    if wait and partial:
+        raise ConfigError("--partial: expected no --wait beside it, for it takes the answers that are there already")
     files = LoopFiles(asked.folder)
     plan = _plan(files, asked)
     changed = {name: value for name, value in asked.rules.items() if value is not None} | _target(asked.target)
@@ -119,10 +121,14 @@ def _config(asked: Asked, records: str) -> TrainConfig:
     config = train_config(
         f"data.records={records}", "evaluation.baselines=[]", *asked.settings, f"run.dir={asked.folder}"
     )
-    if config.trainer.devices not in (None, 1) or config.trainer.num_nodes not in (None, 1):
+    if config.trainer.strategy != "single":
         raise ConfigError(
-            f"trainer.devices: expected one process a run in a loop, found {config.trainer.devices} on "
-            f"{config.trainer.num_nodes or 1} machines"
+            f"trainer.strategy: expected single, for a loop trains in its own process, found {config.trainer.strategy}"
+        )
+    if config.split.file is not None:
+        raise ConfigError(
+            f"split.file: expected null, for a loop's split stays what it was at its start, found {config.split.file}\n"
+            "Say with --evaluation FILE which records judge, and take split.file=null where an experiment names one."
         )
     return replace(config, run=replace(config.run, dir=None))
 

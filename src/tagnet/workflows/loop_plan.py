@@ -111,18 +111,20 @@ def read_plan(files: LoopFiles) -> LoopPlan | None:
 def record_plan(files: LoopFiles, plan: LoopPlan) -> None:
     """Write the plan of a new loop, or hold it against the one that is there; raises as `read_plan`, `check_plan`."""
     earlier = read_plan(files)
-    if earlier is None:
-        write_json(files.settings, plan.to_plain())
-    else:
+    if earlier is not None:
         check_plan(files, earlier, plan)
+    if not files.start.is_file():
+        write_json(files.settings, plan.to_plain())
 
 
 def check_plan(files: LoopFiles, earlier: LoopPlan, plan: LoopPlan) -> None:
-    """Refuse to go on with a loop by another plan.
+    """Refuse to go on with a loop by another plan; one that could not even start may be started anew.
 
     Raises:
         ConfigError: a setting differs; it is named.
     """
+    if not files.start.is_file():
+        return
     before, now = flatten(earlier.to_plain()), flatten(plan.to_plain())
     for key in [*now, *before]:
         if before.get(key) != now.get(key):

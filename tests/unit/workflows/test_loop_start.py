@@ -19,7 +19,7 @@ from tagnet.workflows.loop_plan import LoopPlan
 from tagnet.workflows.loop_start import Start, begin
 
 Rows = list[dict[str, Any]]
-WORDS = "map sort tree graph cell wave fold star lake moon iron glass".split()
+WORDS = ("map", "sort", "tree", "graph", "cell", "wave", "fold", "star", "lake", "moon", "iron", "glass")
 
 
 def text(number: int) -> str:
