@@ -26,6 +26,7 @@ SMALL = (
     "evaluation.bootstrap_samples=50",
     "evaluation.baselines=[prior]",
 )
+SMALL_SIMULATION = ("encoder=tiny", "--seeds", "2", "--start", "60", "--labels", "110", "--tags", "5")
 
 
 def blocks(repository: Path, language: str) -> list[str]:
@@ -122,6 +123,7 @@ def test_every_command_runs(
             continue  # what a sweep has left
         trains = words[1] in ("train", "inspect") or words[1:3] == ["label", "loop"]
         small = SMALL if trains and "--help" not in words else ()
+        small = SMALL_SIMULATION if words[1:3] == ["label", "simulate"] else small
         words = ["runs/mine/bundle" if word == "runs/quickstart/bundle" else word for word in words[1:]]
         if "runs/mine/bundle" in words and not (folder / "runs" / "mine").exists():
             code, _, err = tagnet("train", "data.records=projects.json", "run.dir=runs/mine", *SMALL)

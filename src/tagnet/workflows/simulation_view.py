@@ -33,17 +33,17 @@ def simulation_table(found: Simulated, plan: Plan) -> Group:
     return titled(title, table, note(found))
 
 
-HEADS = ("area", "over random", "at the end", "labels", "saved")
+HEADS = ("area", "over random", "last", "labels", "saved")
 
 
 def cells(each: StrategyResult) -> list[str]:
     """A strategy's row, as HEADS says."""
     return [
         f"{each.area.value:.3f}",
-        signed(each.gain, 3) if each.gain is not None else "",
+        give_or_take(each.gain) if each.gain is not None else "",
         f"{each.mean_R[-1]:.3f}",
         "–" if each.reached is None else f"{each.reached:.0f}",
-        "" if each.saved is None else f"{each.saved.value:.0f} ({each.saved.low:.0f} to {each.saved.high:.0f})",
+        "" if each.saved is None else f"{each.saved.value:.0f} ({each.saved.low:.0f}–{each.saved.high:.0f})",
     ]
 
 
@@ -51,8 +51,19 @@ def note(found: Simulated) -> str:
     """What the columns mean."""
     return (
         "area: mean score over all numbers of labels. over random: paired by seed, 95% interval (Student's t). "
-        f"labels: where the mean curve reaches {found.target:.3f}. saved: against random at random's last score."
+        f"last: at the end. labels: where the mean curve reaches {found.target:.3f}. saved: against random at random's "
+        "last score."
     )
+
+
+def give_or_take(estimate: Estimate) -> str:
+    """A difference with half the width of its interval, which is symmetric.
+
+    >>> give_or_take(Estimate(0.025, 0.017, 0.033))
+    '+0.025 ± 0.008'
+    """
+    half = (estimate.high - estimate.low) / 2
+    return f"{estimate.value:+.3f} ± {half:.3f}" if half > 0 else f"{estimate.value:+.3f}"
 
 
 def signed(estimate: Estimate, digits: int) -> str:

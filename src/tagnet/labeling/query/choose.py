@@ -178,7 +178,7 @@ def _order(pool: Pool, seed: int) -> NDArray[np.intp]:
     """
     seen: dict[bytes, int] = {}
     keys = []
-    parts = [pool.probs_NK, pool.embeddings_ND, pool.known_NK]
+    parts = [pool.probs_NK, pool.embeddings_ND, pool.open_NK]
     arrays = [np.ascontiguousarray(part) for part in parts if part is not None]
     start = hashlib.blake2b(str(seed).encode(), digest_size=16)
     for row in range(pool.num_records):
