@@ -267,6 +267,9 @@ def test_other_settings_are_refused_by_name(
     assert "--records: expected the records of a new loop" in fails("--dir", new)
     assert "expected --project TITLE" in fails("--dir", new, "--records", records)
     assert "--project: expected a Label Studio server" in fails(*started(new, records), "--project", "Mine")
+    assert "--tool tagnet: expected a tool that takes tasks" in fails(
+        "--dir", new, "--records", records, "--tool", "tagnet"
+    )
     assert not new.exists()
     (new / "other").mkdir(parents=True)
     assert "found other; choose another --dir" in fails(*started(new, records))

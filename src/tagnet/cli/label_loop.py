@@ -25,6 +25,7 @@ from tagnet.labeling.label_studio_server.task_pages import Key
 from tagnet.labeling.query.strategies import parse_strategy
 from tagnet.labeling.resolve import check_rule
 from tagnet.labeling.tasks import TaskBatch
+from tagnet.labeling.tools.tagnet_page import TagnetPage
 from tagnet.workflows.loop import Standing, run_loop
 from tagnet.workflows.loop_answers import Waiting
 from tagnet.workflows.loop_desk import Desk, Fetched, FileDesk, ServerDesk
@@ -150,6 +151,8 @@ def _target(word: str | None) -> dict[str, Any]:
 
 def _desk(plan: LoopPlan, asked: Asked) -> Desk:
     """Where people answer."""
+    if plan.tool == TagnetPage().name:
+        raise ConfigError(f"--tool {plan.tool}: expected a tool that takes tasks; tagnet's page asks by itself")
     if plan.project is None:
         return FileDesk(choose_codec(plan.tool, plan.control, None))
     connection = Server(asked.url, plan.project, asked.token_file).connect()
