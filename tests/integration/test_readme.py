@@ -81,6 +81,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     rows: list[dict[str, Any]] = json.loads((files("tagnet.corpus") / "projects.json").read_text(encoding="utf-8"))
     (tmp_path / "projects.json").write_text(json.dumps(rows[:400]))
     (tmp_path / "labelled.json").write_text(json.dumps(rows[400:500]))
+    partly = [row if place < 300 else {**row, "tags": []} for place, row in enumerate(rows[:400])]
+    (tmp_path / "partly.json").write_text(json.dumps(partly))
+    (tmp_path / "functions.yaml").write_text("functions: [{kind: names, name: names}]")
     new = [{key: row[key] for key in ("id", "title", "description")} for row in rows[500:520]]
     (tmp_path / "new.jsonl").write_text("".join(json.dumps(row) + "\n" for row in new))
     monkeypatch.chdir(tmp_path)
@@ -119,7 +122,8 @@ def test_every_command_runs(
             continue
         if any(word.startswith(("runs/sweep", "experiment=runs/sweep")) for word in words):
             continue  # what a sweep has left
-        small = SMALL if words[1] in ("train", "inspect") and "--help" not in words else ()
+        trains = words[1] in ("train", "inspect") or words[1:3] == ["label", "loop"]
+        small = SMALL if trains and "--help" not in words else ()
         small = SMALL_SIMULATION if words[1:3] == ["label", "simulate"] else small
         words = ["runs/mine/bundle" if word == "runs/quickstart/bundle" else word for word in words[1:]]
         if "runs/mine/bundle" in words and not (folder / "runs" / "mine").exists():
@@ -135,6 +139,7 @@ def test_every_command_runs(
         ran.append(words[0])
     assert {"train", "inspect", "predict", "evaluate", "export", "serve", "curl", "label"} <= set(ran)
     assert len(json.loads((folder / "projects-2.json").read_text())) == 400
+    assert len((folder / "loops" / "mine" / "rounds" / "000" / "tasks.csv").read_text().splitlines()) > 50
     lines = [json.loads(line) for line in (folder / "tags.jsonl").read_text().splitlines()]
     assert [line["id"] for line in lines] == list(range(501, 521))
     assert set(lines[0]["tags"][0]) == {"tag", "probability", "threshold", "accepted"}

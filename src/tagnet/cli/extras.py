@@ -25,6 +25,7 @@ _NEEDED = {
     "label query": (*_NETWORK, "sklearn"),
     "label simulate": _TRAINING,
     "label audit": (*_NETWORK, *_DATA, "scipy", "pyarrow"),
+    "label loop": _TRAINING,
     "serve": ("fastapi", "uvicorn", "httptools", "onnxruntime", "prometheus_client"),
 }
 """Command → the packages that it imports, beyond the core. Formats that need more say so when they are read."""

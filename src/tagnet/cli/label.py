@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tagnet.cli.label_audit_command import audit
+from tagnet.cli.label_loop_command import loop
 from tagnet.cli.label_query_command import query
 from tagnet.cli.label_simulate_command import simulate
 from tagnet.cli.label_weak_command import weak
@@ -49,6 +50,7 @@ label.command("weak")(weak)
 label.command("query")(query)
 label.command("simulate")(simulate)
 label.command("audit")(audit)
+label.command("loop")(loop)
 
 
 @label.command("export")

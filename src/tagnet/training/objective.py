@@ -64,7 +64,7 @@ def objective(
     monitor = config.trainer.monitor
     if not np.isfinite(logits_VK).all():
         raise DivergenceError(f"{monitor}: expected finite validation logits, found NaN or infinity; lower optim.lr")
-    probs_VK, accepted_VK = _cross_fit(config, tags, logits_VK, y_VK)
+    probs_VK, accepted_VK = cross_fit(config, tags, logits_VK, y_VK)
     metrics = {
         f"val.{name}": value
         for name, value in overall_metrics(probs_VK, y_VK, accepted_VK, config.evaluation.at_k).items()
@@ -129,10 +129,20 @@ def direction(monitor: str) -> Literal["maximize", "minimize"]:
     return "minimize" if monitor.removeprefix("val.") in LOWER_IS_BETTER | {"loss"} else "maximize"
 
 
-def _cross_fit(
+def cross_fit(
     config: TrainConfig, tags: Sequence[str], logits_VK: NDArray[np.floating], y_VK: NDArray[np.uint8]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Probabilities and decisions, each record's by a rule that was fitted on the other folds."""
+    """Probabilities and decisions, each record's by a rule that was fitted on the other folds: two (V, K).
+
+    Args:
+        config: as for `objective`.
+        tags: the K tags.
+        logits_VK: of validation records.
+        y_VK: 0 or 1.
+
+    Raises:
+        DataError: there are too few records to fit on some and to measure on others.
+    """
     if len(y_VK) < 2:
         raise DataError(
             f"{config.trainer.monitor}: expected at least 2 validation records, to fit thresholds on some and to "
