@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.quality.runs import show
 from tagnet.atomic import write_json
@@ -34,7 +35,7 @@ def texts_of(records: Sequence[Record], features: Sequence[str]) -> list[str]:
     return [render(text_template(features), record.fields) for record in records]
 
 
-def cases(case: str, made: Sequence[str], order: np.ndarray, emotions: Sequence[str]) -> Iterator[list[str]]:  # type: ignore[type-arg]
+def cases(case: str, made: Sequence[str], order: NDArray[np.int64], emotions: Sequence[str]) -> Iterator[list[str]]:
     """Reference, new and training texts; `made` is in the order of dates, `order` a permutation of it."""
     if case == "newest quarter":
         old = order[order < len(made) // 2]

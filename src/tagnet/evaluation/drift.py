@@ -148,7 +148,7 @@ def _vocabulary(reference: Sample, new: Sample, training_texts: Sequence[str]) -
     shares, unknown = [], dict[str, int]()
     for side in (reference, new):
         words = _words(side.texts)
-        shares.append([np.mean([word not in known for word in each]) if each else 0.0 for each in words])
+        shares.append([float(np.mean([word not in known for word in each])) if each else 0.0 for each in words])
     for each in _words(new.texts):
         for word in set(each) - known:
             unknown[word] = unknown.get(word, 0) + 1

@@ -91,7 +91,9 @@ def _tag_conditions(judged: Judged, taxonomy: Taxonomy | None) -> Iterator[Condi
         for parent in taxonomy.tags:
             below = [k for k, tag in enumerate(judged.tags) if _is_below(taxonomy, tag, parent)]
             if below:
-                yield Condition("parent", f"bears a tag below {parent}", y_NK[:, below].any(1), tuple(below))
+                yield Condition(
+                    "parent", f"bears a tag below {parent}", np.asarray(y_NK[:, below].any(1)), tuple(below)
+                )
     number_N = judged.accepted_NK.sum(1)
     for number in (0, 1, 2, 3):
         yield Condition("suggested", f"is given {number} tag{'s' * (number != 1)}", number_N == number)

@@ -38,13 +38,14 @@ def evidence(member_NS: Members, cost_N: Floats) -> Floats:
     rest = np.maximum(num_records - size_S, 0) / max(num_records, 1)
     error_S = spread * np.sqrt(rest / np.maximum(size_S, 1))
     gap_S = np.where(size_S > 0, mean_S - cost_N.mean() if num_records else 0.0, 0.0)
-    return np.divide(gap_S, error_S, out=np.zeros_like(gap_S), where=error_S > 0)
+    return np.asarray(np.divide(gap_S, error_S, out=np.zeros_like(gap_S), where=error_S > 0), dtype=np.float64)
 
 
 def find_single(member_NC: Members, cost_N: Floats, min_size: int, seed: int) -> list[Conjunction]:
     """Each condition for itself."""
     score_C = _scores(member_NC, cost_N, min_size)
-    return [(int(c),) for c in _ranked(score_C, seed) if score_C[c] > 0][:_MOST_FOUND]
+    found: list[Conjunction] = [(int(c),) for c in _ranked(score_C, seed) if score_C[c] > 0]
+    return found[:_MOST_FOUND]
 
 
 def find_lattice(member_NC: Members, cost_N: Floats, min_size: int, seed: int) -> list[Conjunction]:
@@ -60,7 +61,7 @@ def find_lattice(member_NC: Members, cost_N: Floats, min_size: int, seed: int) -
     for _ in range(_DEPTH - 1):
         wider: dict[Conjunction, float] = {}
         for parent in beam:
-            inside_N = member_NC[:, list(parent)].all(1)
+            inside_N = np.asarray(member_NC[:, list(parent)].all(1))
             score_C = _scores(member_NC & inside_N[:, None], cost_N, min_size)
             for c in np.flatnonzero(score_C > found[parent]):
                 child = tuple(sorted({*parent, int(c)}))
