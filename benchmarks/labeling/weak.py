@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.table import Table
 
 from benchmarks.quality.paired_table import gain
@@ -49,7 +50,7 @@ REFERENCES = {"gold_200": "the 200 records alone", "gold_all": "all 1,001 record
 
 def targets(
     prepared: Prepared, seed: int, combiners: Sequence[str]
-) -> tuple[dict[str, Combined], np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+) -> tuple[dict[str, Combined], NDArray[np.int64], NDArray[np.int64]]:
     """What each combiner makes of a draw of gold; places of the gold records, and of the others, in the corpus."""
     corpus, train = prepared.corpus, prepared.split.train
     gold = np.sort(np.random.default_rng([seed, 7]).choice(len(train), NUM_GOLD, replace=False))

@@ -123,7 +123,7 @@ def test_every_command_runs(
         if any(word.startswith(("runs/sweep", "experiment=runs/sweep")) for word in words):
             continue  # what a sweep has left
         trains = words[1] in ("train", "inspect") or words[1:3] == ["label", "loop"]
-        small = SMALL if trains and "--help" not in words else ()
+        small: tuple[str, ...] = SMALL if trains and "--help" not in words else ()
         small = SMALL_SIMULATION if words[1:3] == ["label", "simulate"] else small
         words = ["runs/mine/bundle" if word == "runs/quickstart/bundle" else word for word in words[1:]]
         if "runs/mine/bundle" in words and not (folder / "runs" / "mine").exists():

@@ -52,7 +52,8 @@ def audit(
     device: Annotated[str, typer.Option(help="For embeddings: cpu, gpu, or auto.")] = "auto",
 ) -> None:
     """Find labels that are probably wrong or missing, and take them to a labelling tool."""
-    from tagnet.cli.label_audit import Audit, run_audit
+    from tagnet.cli.label_audit import run_audit
+    from tagnet.cli.label_audit_judges import Audit
     from tagnet.cli.label_target import Target
 
     run_audit(

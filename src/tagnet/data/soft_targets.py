@@ -75,9 +75,10 @@ def take_targets(corpus: Corpus, given: GivenTargets) -> tuple[Corpus, SoftTarge
     given_N = rows_N >= 0
     targets_NK, known_NK = corpus.y_NK.astype(np.float32), np.ones(corpus.y_NK.shape, dtype=bool)
     known_NK[given_N] = False
-    places = np.ix_(given_N, ours)
-    targets_NK[places] = given.targets_NK[np.ix_(rows_N[given_N], theirs)]
-    known_NK[places] = given.known_NK[np.ix_(rows_N[given_N], theirs)]
+    place, rows = np.flatnonzero(given_N), rows_N[given_N]
+    for column, our in zip(theirs, ours, strict=True):
+        targets_NK[place, our] = given.targets_NK[rows, column]
+        known_NK[place, our] = given.known_NK[rows, column]
     y_NK = np.where(given_N[:, None], (targets_NK >= 0.5) & known_NK, corpus.y_NK).astype(np.uint8)
     soft = SoftTargets(given.source, targets_NK, known_NK, given_N, given.fingerprint)
     return replace(corpus, y_NK=y_NK), soft, _warnings(given, theirs, tags, ours)

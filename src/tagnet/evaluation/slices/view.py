@@ -25,15 +25,24 @@ _EXAMPLES = 5
 class Difference(Protocol):
     """What a table of differences shows of a slice."""
 
-    name: str
-    kind: str
-    size: int
-    f1_first: float
-    f1_second: float
-    f1_low: float
-    f1_high: float
-    log_loss: float
-    q: float
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def kind(self) -> str: ...  # noqa: D102
+    @property
+    def size(self) -> int: ...  # noqa: D102
+    @property
+    def f1_first(self) -> float: ...  # noqa: D102
+    @property
+    def f1_second(self) -> float: ...  # noqa: D102
+    @property
+    def f1_low(self) -> float: ...  # noqa: D102
+    @property
+    def f1_high(self) -> float: ...  # noqa: D102
+    @property
+    def log_loss(self) -> float: ...  # noqa: D102
+    @property
+    def q(self) -> float: ...  # noqa: D102
 
 
 def report_tables(report: SliceReport, num_records: int, *, everything: bool) -> Group:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from tagnet.errors import DataError
 from tagnet.evaluation.slices.features import automatic_conditions, words_of
@@ -39,7 +40,7 @@ def judged() -> Judged:
     return Judged(("a", "b", "c"), tuple(range(number)), texts, fields, dates, labels, probs, probs >= 0.5)
 
 
-def broken(judged: Judged, member: np.ndarray) -> Judged:  # type: ignore[type-arg]
+def broken(judged: Judged, member: NDArray[np.bool_]) -> Judged:
     labels = judged.y_NK.copy()
     labels[member] = 1 - (judged.probs_NK[member] >= 0.5)
     return Judged(
@@ -154,7 +155,8 @@ def test_f1_of_a_slice_is_that_of_its_records(judged: Judged) -> None:
     expected = f1_score(judged.y_NK[:50], judged.accepted_NK[:50], average="micro")
     assert f1_micro(judged, member) == pytest.approx(expected)
     [row] = slice_report(judged, [], named=[Slice("first", "named", member)]).rows
-    assert (row.name, row.size, row.f1_micro) == ("first", 50, pytest.approx(expected))
+    assert (row.name, row.size) == ("first", 50)
+    assert row.f1_micro == pytest.approx(expected)
     assert row.f1_low < row.f1_micro < row.f1_high
 
 

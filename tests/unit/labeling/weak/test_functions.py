@@ -122,7 +122,7 @@ def test_a_list_makes_functions_of_every_kind_of_words(
 ) -> None:
     write_rows("kb.json", {"tour": ["a"]})
     write_rows("scores.jsonl", json.dumps({"id": 0, "scores": {"b": 0.99}}))
-    rows = [
+    rows: list[dict[str, object]] = [
         {"kind": "keywords", "name": "k", "tags": ["a"], "any": ["sets"]},
         {"kind": "pattern", "name": "p", "tags": ["b"], "pattern": "graph", "vote": -1},
         {"kind": "names", "name": "n"},
