@@ -69,7 +69,9 @@ def begin(files: LoopFiles, plan: LoopPlan) -> Start:
         rows = read_labelled_rows(plan.records, plan.config.data.columns)
         found = step(files.start, {"the records": rows.fingerprint}, lambda: _make(files, plan, rows))
     try:
-        values = {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in found.items()
+        }
         values.pop("inputs")
         return Start(**values)
     except TypeError as fault:
