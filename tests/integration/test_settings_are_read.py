@@ -74,7 +74,7 @@ RUNS = [
 def test_every_setting_is_read(reads: set[tuple[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TRACKIO_DIR", raising=False)  # trackio's project of the one who runs the tests
     file, targets = tmp_path / "splits.json", tmp_path / "targets.jsonl"
-    write_targets(targets, ["pytorch"], [1], np.array([[0.5]]), np.array([[True]]), {})
+    write_targets(targets, ["automl"], [1], np.array([[0.5]]), np.array([[True]]), {})
     for number, more in enumerate(RUNS):
         settings = [setting.format(file=file, targets=targets) for setting in more]
         run = fit(train_config(*BASE, *settings, f"run.dir={tmp_path / str(number)}"))
