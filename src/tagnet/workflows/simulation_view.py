@@ -43,8 +43,13 @@ def cells(each: StrategyResult) -> list[str]:
         give_or_take(each.gain) if each.gain is not None else "",
         f"{each.mean_R[-1]:.3f}",
         "–" if each.reached is None else f"{each.reached:.0f}",
-        "" if each.saved is None else f"{each.saved.value:.0f} ({each.saved.low:.0f}–{each.saved.high:.0f})",
+        "" if each.saved is None else _saved(each.saved, len(each.seeds)),
     ]
+
+
+def _saved(labels: Estimate, num_seeds: int) -> str:
+    interval = f" ({labels.low:.0f}–{labels.high:.0f})" if num_seeds > 1 else ""  # one seed has none
+    return f"{labels.value:.0f}{interval}"
 
 
 def note(found: Simulated) -> str:
