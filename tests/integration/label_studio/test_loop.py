@@ -115,7 +115,7 @@ def test_five_rounds_killed_twice_end_as_those_that_nobody_killed(studio: Any, s
     folder, half = tmp_path / "killed", ROUNDS * len(STEPS) // KILLS
     with oracle(studio, "killed", truth):
         for kill in range(KILLS):
-            steps, seconds = kill * half + rng.randrange(half - 2), rng.uniform(0, whole / (ROUNDS + 1))
+            steps, seconds = kill * half + rng.randrange(half - len(STEPS)), rng.uniform(0, whole / (ROUNDS + 1))
             process = started("killed")
             while steps_done(folder) < steps and process.poll() is None:
                 time.sleep(0.05)
