@@ -17,6 +17,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -89,7 +90,7 @@ def run(learner_name: str, strategies: Sequence[str], seeds: Sequence[int], work
                 corpus.y_NK,
                 corpus.groups_N,
                 choose_rows=chooser,
-                progress=lambda done, s=seed, name=strategy: print(f"{s} {name} {done}", file=sys.stderr, flush=True),
+                progress=partial(said, seed, strategy),
             )
             keep(learner_name, curve)
 
@@ -154,6 +155,10 @@ def default_over(curves: Sequence[Curve], plan: Plan, other: str) -> str:
         return ""
     first, second = ([areas[name][seed] for seed in seeds] for name in (DEFAULT_STRATEGY, other))
     return signed(paired_gain(first, second), 3)
+
+
+def said(seed: int, strategy: str, done: int) -> None:
+    print(f"{seed} {strategy} {done}", file=sys.stderr, flush=True)
 
 
 def main() -> None:

@@ -46,26 +46,26 @@ def intervals(side: dict[str, Any]) -> dict[str, list[float]]:
     return {name: [estimate["low"], estimate["high"]] for name, estimate in side.items()}
 
 
-def read_results(name: str) -> list[dict[str, Any]]:
+def read_results(name: str, folder: Path = RESULTS) -> list[dict[str, Any]]:
     """All results of a benchmark so far."""
-    path = RESULTS / f"{name}.json"
+    path = folder / f"{name}.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
 
 
-def has_result(name: str, **place: str | int) -> bool:
+def has_result(name: str, folder: Path = RESULTS, **place: str | int) -> bool:
     """Whether a benchmark has a result with these keys."""
-    return any(all(each[key] == value for key, value in place.items()) for each in read_results(name))
+    return any(all(each[key] == value for key, value in place.items()) for each in read_results(name, folder))
 
 
-def keep(name: str, entry: dict[str, Any], keys: Sequence[str]) -> None:
+def keep(name: str, entry: dict[str, Any], keys: Sequence[str], folder: Path = RESULTS) -> None:
     """Write a result down; one with the same keys is replaced, but for the seconds that only its first run knows."""
-    results = read_results(name)
+    results = read_results(name, folder)
     place = [each[key] for key in keys for each in [entry]]
     for each in results:
         if [each[key] for key in keys] == place and entry.get("seconds") is None:
             entry = {**entry, "seconds": each.get("seconds")}
     others = [each for each in results if [each[key] for key in keys] != place]
-    write_json(RESULTS / f"{name}.json", sorted([*others, entry], key=lambda each: [str(each[key]) for key in keys]))
+    write_json(folder / f"{name}.json", sorted([*others, entry], key=lambda each: [str(each[key]) for key in keys]))
 
 
 def show(title: str, table: Table, note: str, *, markdown: bool) -> None:

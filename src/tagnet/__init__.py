@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from tagnet.cli.compose import train_config
     from tagnet.config import TrainConfig
     from tagnet.errors import TagnetError
+    from tagnet.labeling.weak.functions import labeling_function
     from tagnet.prediction.tag_prediction import TagPrediction
     from tagnet.prediction.tagger import Tagger
     from tagnet.training.fit import Run, fit
 
-__all__ = ["Run", "TagPrediction", "Tagger", "TagnetError", "TrainConfig", "fit", "train_config"]
+__all__ = ["Run", "TagPrediction", "Tagger", "TagnetError", "TrainConfig", "fit", "labeling_function", "train_config"]
 
 _HOME = {
     "Run": "tagnet.training.fit",
@@ -32,6 +33,7 @@ _HOME = {
     "TagnetError": "tagnet.errors",
     "TrainConfig": "tagnet.config",
     "fit": "tagnet.training.fit",
+    "labeling_function": "tagnet.labeling.weak.functions",
     "train_config": "tagnet.cli.compose",
 }
 

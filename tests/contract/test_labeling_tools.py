@@ -289,6 +289,25 @@ def test_what_annotators_did_comes_back_and_nothing_else(
         assert set(after) == set(task.shown if unchanged or decision is None else decision.chosen or ())
 
 
+@pytest.mark.parametrize("tool", TOOLS)
+def test_what_is_asked_is_seen_and_the_answers_count(tool: str, tmp_path: Path) -> None:
+    rows = [Record(n, {"title": f"Title {n}", "description": "=1"}, ("a",), None) for n in (1, 2)]
+    (tmp_path / "rows.json").write_text(json.dumps([{"id": r.id, **r.fields, "tags": list(r.tags)} for r in rows]))
+    asked = ['Please check: is "b" missing (0.97)? is "a" wrong (0.01)?', ""]
+    suggested = [[ShownTag("b", "model", "audit", 0.97)], []]
+    batch = make_batch(rows, FEATURES, suggested=suggested, asked=asked)
+    written = CODECS[tool].write(batch, tmp_path / "seen")
+    files = [each for path in written for each in ([path] if path.is_file() else path.iterdir())]
+    seen = "".join(each.read_text(encoding="utf-8") for each in files)
+    assert "Please check: is" in seen
+    found = through(tool, batch, [Decision(("b",)), Decision(("a",))], tmp_path)
+    assert found.review == ()
+    records = read_labelled_rows(str(tmp_path / "rows.json"), {})
+    merged = merge(records, [answer for answer, _ in found.answers], {each.answer: each for _, each in found.answers})
+    assert not merged.review
+    assert merged.tags == {0: ("b",)}
+
+
 # ----------------------------------------------------------------------------------------------------- odd records
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), min_size=1, max_size=8)

@@ -83,6 +83,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "labelled.json").write_text(json.dumps(rows[400:500]))
     partly = [row if place < 300 else {**row, "tags": []} for place, row in enumerate(rows[:400])]
     (tmp_path / "partly.json").write_text(json.dumps(partly))
+    (tmp_path / "functions.yaml").write_text("functions: [{kind: names, name: names}]")
     new = [{key: row[key] for key in ("id", "title", "description")} for row in rows[500:520]]
     (tmp_path / "new.jsonl").write_text("".join(json.dumps(row) + "\n" for row in new))
     monkeypatch.chdir(tmp_path)
@@ -122,7 +123,7 @@ def test_every_command_runs(
         if any(word.startswith(("runs/sweep", "experiment=runs/sweep")) for word in words):
             continue  # what a sweep has left
         trains = words[1] in ("train", "inspect") or words[1:3] == ["label", "loop"]
-        small = SMALL if trains and "--help" not in words else ()
+        small: tuple[str, ...] = SMALL if trains and "--help" not in words else ()
         small = SMALL_SIMULATION if words[1:3] == ["label", "simulate"] else small
         words = ["runs/mine/bundle" if word == "runs/quickstart/bundle" else word for word in words[1:]]
         if "runs/mine/bundle" in words and not (folder / "runs" / "mine").exists():

@@ -9,10 +9,12 @@ import typing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tagnet import config as settings
 from tagnet.cli.compose import train_config
+from tagnet.records.targets import write_targets
 from tagnet.training.fit import fit
 
 BASE = (
@@ -65,14 +67,16 @@ RUNS = [
     ("adapter=lora", "adapter.targets=[query]"),
     ("split.file={file}", "split.key=first"),
     ("split=date", "split.file={file}", "split.key=first"),
+    ("data.targets={targets}",),
 ]
 
 
 def test_every_setting_is_read(reads: set[tuple[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TRACKIO_DIR", raising=False)  # trackio's project of the one who runs the tests
-    file = tmp_path / "splits.json"
+    file, targets = tmp_path / "splits.json", tmp_path / "targets.jsonl"
+    write_targets(targets, ["automl"], [1], np.array([[0.5]]), np.array([[True]]), {})
     for number, more in enumerate(RUNS):
-        settings = [setting.format(file=file) for setting in more]
+        settings = [setting.format(file=file, targets=targets) for setting in more]
         run = fit(train_config(*BASE, *settings, f"run.dir={tmp_path / str(number)}"))
         if not file.exists():
             file.write_text(json.dumps({"first": json.loads((run.dir / "split.json").read_text())}))

@@ -312,4 +312,4 @@ def test_settings_that_are_made_by_hand_are_checked_too() -> None:
 
 def test_a_feature_budget_names_the_nearest_feature() -> None:
     with pytest.raises(ConfigError, match=r"'titel' is not one of .*; did you mean title\?"):
-        DataConfig("x.json", None, {}, "error", ("title",), {"titel": 3}, None, None)
+        DataConfig("x.json", None, None, {}, "error", ("title",), {"titel": 3}, None, None)

@@ -20,7 +20,16 @@ def modules_after(statement: str) -> set[str]:
 
 
 def test_the_public_names_are_these_and_no_others() -> None:
-    assert tagnet.__all__ == ["Run", "TagPrediction", "Tagger", "TagnetError", "TrainConfig", "fit", "train_config"]
+    assert tagnet.__all__ == [
+        "Run",
+        "TagPrediction",
+        "Tagger",
+        "TagnetError",
+        "TrainConfig",
+        "fit",
+        "labeling_function",
+        "train_config",
+    ]
     assert dir(tagnet) == sorted(tagnet.__all__)
     for name in tagnet.__all__:
         assert getattr(tagnet, name).__name__ == name

@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from tagnet.cli.label_audit_command import audit
 from tagnet.cli.label_loop_command import loop
 from tagnet.cli.label_query_command import query
 from tagnet.cli.label_simulate_command import simulate
+from tagnet.cli.label_weak_command import weak
 
 label = typer.Typer(
     name="label",
@@ -44,8 +46,10 @@ TokenFile = Annotated[
 ]
 _LOCAL = "http://localhost:8080"
 
+label.command("weak")(weak)
 label.command("query")(query)
 label.command("simulate")(simulate)
+label.command("audit")(audit)
 label.command("loop")(loop)
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from tagnet.cli.label import label
+from tagnet.cli.slices_command import drift, slices
 from tagnet.errors import TagnetError
 from tagnet.serving.limits import Limits
 
@@ -22,6 +23,8 @@ app = typer.Typer(
 )
 
 app.add_typer(label)
+app.command("slices")(slices)
+app.command("drift")(drift)
 
 _HYDRA_GRAMMAR = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 

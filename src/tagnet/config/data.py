@@ -19,6 +19,9 @@ class DataConfig:
     or Parquet file or of a datasets folder."""
     taxonomy: str | None
     """`embedded`, `madewithml`, or the path of a tags.json; null: tags are taken as they stand."""
+    targets: str | None
+    """A file of `tagnet label weak`: its records train on the probabilities there, and their own tags are not read;
+    null: every record goes by its tags."""
     columns: Mapping[str, str]
     """Our field name → the column's name in the user's file, for those that differ."""
     on_invalid: Literal["error", "skip"]

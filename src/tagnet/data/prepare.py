@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 from tagnet.config import DataConfig, TrainConfig
 from tagnet.data.duplicates import duplicate_groups
+from tagnet.data.soft_targets import SoftTargets, split_around_targets, take_targets, without_own_tags
 from tagnet.data.split import Split, make_split
 from tagnet.records.corpus import Corpus, prepare_corpus
 from tagnet.records.io import GIVEN, LoadedRecords, load_records
 from tagnet.records.record import Record, render, text_template
 from tagnet.records.sources import EMBEDDED, MADEWITHML, resolve_taxonomy
+from tagnet.records.targets import read_targets
 from tagnet.records.taxonomy import load_taxonomy
 
 _USUAL_FIELDS = ("title", "description")
@@ -38,6 +40,8 @@ class Prepared:
     """(N,) near-identical records have the same number."""
     warnings: tuple[str, ...]
     """All that a person should know and that is no error."""
+    soft: SoftTargets | None = None
+    """With `data.targets`: what is trained on; the corpus has its hard labels then."""
 
 
 def prepare(
@@ -60,13 +64,24 @@ def prepare(
     data = config.data
     source = data.records if rows is None else rows
     loaded = load_records(source, data.columns, data.on_invalid, data.features)
+    given = None if data.targets is None else read_targets(Path(data.targets))
+    if given is not None:
+        loaded = without_own_tags(loaded, given)
     taxonomy_source = _taxonomy_source(data, rows is not None, taxonomy)
     corpus = prepare_corpus(
-        loaded, None if taxonomy_source is None else load_taxonomy(resolve_taxonomy(taxonomy_source)), config.labels
+        loaded,
+        None if taxonomy_source is None else load_taxonomy(resolve_taxonomy(taxonomy_source)),
+        config.labels,
+        keep_ids=frozenset() if given is None else {str(identity) for identity in given.ids},
     )
     texts = tuple(corpus.texts(data.features))
     groups = duplicate_groups(compared_texts(corpus.records, data.features), config.split.duplicate_similarity)
-    split, split_warnings = make_split(corpus, groups, config.split, config.run.seed)
+    soft, target_warnings = None, list[str]()
+    if given is None:
+        split, split_warnings = make_split(corpus, groups, config.split, config.run.seed)
+    else:
+        corpus, soft, target_warnings = take_targets(corpus, given)
+        split, split_warnings = split_around_targets(corpus, groups, soft, config.split, config.run.seed)
     return Prepared(
         source=data.records if rows is None else GIVEN,
         taxonomy_source=taxonomy_source,
@@ -75,7 +90,8 @@ def prepare(
         texts=texts,
         split=split,
         groups=groups,
-        warnings=(*corpus.report.warnings, *split_warnings),
+        warnings=(*corpus.report.warnings, *target_warnings, *split_warnings),
+        soft=soft,
     )
 
 

@@ -54,6 +54,8 @@ class Slip:
     tag_set: str
     """The version of the tags that could be chosen: `tag_set_version`."""
     shown: tuple[ShownTag, ...]
+    asked: str = ""
+    """What the annotator is asked about these tags, above the text; "" where nothing in particular."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +68,8 @@ class LabelTask:
 
     @property
     def text(self) -> str:
-        """The fields that are not empty, a blank line between them."""
-        return shown_text(self.fields)
+        """What is asked, then the fields that are not empty, a blank line between them."""
+        return shown_text(self.fields, self.slip.asked)
 
     @property
     def shown(self) -> tuple[str, ...]:
@@ -95,6 +97,7 @@ def make_batch(
     suggested: Sequence[Sequence[ShownTag]] | None = None,
     declared: Iterable[str] = (),
     parents: Mapping[str, str] | None = None,
+    asked: Sequence[str] | None = None,
 ) -> TaskBatch:
     """One task a record: the author's tags, then what else was suggested.
 
@@ -104,6 +107,7 @@ def make_batch(
         suggested: N lists, of what a model or a rule says; what it says of an author's tag is noted beside it.
         declared: tags that can be chosen, shown or not: of a taxonomy, or a bundle's.
         parents: tag → the first of its parents.
+        asked: N texts, what the annotator is asked in particular; "" for nothing.
 
     >>> record = Record(1, {"title": "Sets", "description": ""}, ("a",), None)
     >>> suggested = [[ShownTag("a", "model", "v1", 0.9), ShownTag("b", "model", "v1", 0.7)]]
@@ -119,7 +123,8 @@ def make_batch(
     tags = tuple(sorted({each.tag for row in shown for each in row} | set(declared)))
     version = tag_set_version(tags)
     tasks = []
-    for record, row in zip(records, shown, strict=True):
+    questions = asked if asked is not None else [""] * len(records)
+    for record, row, question in zip(records, shown, questions, strict=True):
         fields = {name: record.fields.get(name, "") for name in features}
         tasks.append(
             LabelTask(
@@ -127,9 +132,10 @@ def make_batch(
                     project_id=record.id,
                     content_hash=content_hash(fields, features),
                     features=tuple(features),
-                    text_hash=text_hash(shown_text(fields)),
+                    text_hash=text_hash(shown_text(fields, question)),
                     tag_set=version,
                     shown=row,
+                    asked=question,
                 ),
                 fields,
             )
@@ -148,13 +154,13 @@ def _join(own: Sequence[str], suggested: Sequence[ShownTag]) -> tuple[ShownTag, 
     return tuple({**said, **shown}[tag] for tag in dict.fromkeys([*own, *said]))
 
 
-def shown_text(fields: Mapping[str, str]) -> str:
-    r"""The text of tools that show one: fields that are not empty, a blank line between them.
+def shown_text(fields: Mapping[str, str], asked: str = "") -> str:
+    r"""The text of tools that show one: what is asked, then fields that are not empty, a blank line between them.
 
     >>> shown_text({"title": "Sets", "description": " ", "readme": "A tour."})
     'Sets\n\nA tour.'
     """
-    return "\n\n".join(value.strip() for value in fields.values() if value.strip())
+    return "\n\n".join(value.strip() for value in (asked, *fields.values()) if value.strip())
 
 
 def text_hash(text: str) -> str:
@@ -191,6 +197,8 @@ def write_slip(slip: Slip) -> str:
         "tag_set": slip.tag_set,
         "shown": [[each.tag, each.source, each.model_version, each.probability] for each in slip.shown],
     }
+    if slip.asked:
+        plain["asked"] = slip.asked
     return json.dumps({**plain, "seal": _seal(plain)}, separators=(",", ":"))
 
 
@@ -220,6 +228,7 @@ def read_slip(value: object) -> Slip:
             text_hash=body["text_hash"],
             tag_set=body["tag_set"],
             shown=tuple(ShownTag(*each) for each in body["shown"]),
+            asked=body.get("asked", ""),
         )
     except (KeyError, TypeError) as fault:
         raise LabelingError(f"its slip is of another format ({fault})") from fault

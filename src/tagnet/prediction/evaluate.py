@@ -68,7 +68,7 @@ def labelled_records(bundle: Bundle, records: Sequence[Record]) -> tuple[list[Re
     Raises:
         LabelSpaceError: no record bears a tag of the label space.
     """
-    y_all_NK = LabelSpace(bundle.tags).encode([_canonical(bundle, record) for record in records])
+    y_all_NK = labels_of(bundle, records)
     tagged_N = y_all_NK.any(1)
     if not tagged_N.any():
         raise LabelSpaceError(
@@ -77,6 +77,11 @@ def labelled_records(bundle: Bundle, records: Sequence[Record]) -> tuple[list[Re
         )
     keep = np.flatnonzero(tagged_N).tolist() if bundle.labels.untagged == "drop" else list(range(len(records)))
     return [records[i] for i in keep], y_all_NK[keep]
+
+
+def labels_of(bundle: Bundle, records: Sequence[Record]) -> NDArray[np.uint8]:
+    """The labels (N, K) of records, their tags made canonical as in the run behind the bundle."""
+    return LabelSpace(bundle.tags).encode([_canonical(bundle, record) for record in records])
 
 
 def _canonical(bundle: Bundle, record: Record) -> Sequence[str]:

@@ -6,7 +6,7 @@ N records, K tags.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,12 +67,15 @@ class Corpus:
         return [render(template, record.fields) for record in self.records]
 
 
-def prepare_corpus(loaded: LoadedRecords, taxonomy: Taxonomy | None, labels: LabelsConfig) -> Corpus:
+def prepare_corpus(
+    loaded: LoadedRecords, taxonomy: Taxonomy | None, labels: LabelsConfig, keep_ids: Collection[str] = ()
+) -> Corpus:
     """Records as read → label space and y_NK.
 
     In this order: aliases become their tags and tags outside the taxonomy are dropped; ancestors are added; excluded
     tags are dropped; tags are counted over all records, and scarce ones dropped; records without a tag are dropped,
-    unless `labels.untagged` says that they truly have none. Without a taxonomy, tags are taken as they stand.
+    unless `labels.untagged` says that they truly have none, or `keep_ids` (as text) names them. Without a taxonomy,
+    tags are taken as they stand.
 
     Raises:
         LabelSpaceError: no tag is left.
@@ -82,6 +85,7 @@ def prepare_corpus(loaded: LoadedRecords, taxonomy: Taxonomy | None, labels: Lab
     label_space = build_label_space(tag_lists, labels)
     y_NK = label_space.encode(tag_lists)
     kept_N = np.asarray(y_NK.any(axis=1) if labels.untagged == "drop" else np.ones(len(tag_lists), dtype=bool))
+    kept_N |= np.fromiter((str(record.id) in keep_ids for record in loaded.records), dtype=bool, count=len(kept_N))
     y_NK = y_NK[kept_N]
     left_out = {tag: count for tag, count in counts.items() if tag not in label_space}
     report = CorpusReport(

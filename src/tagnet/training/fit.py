@@ -297,7 +297,8 @@ def _train(
     y_NK, split = prepared.corpus.y_NK, prepared.split
     tags = prepared.corpus.label_space.tags
     positives_K = y_NK[split.train].sum(0, dtype=np.int64)
-    targets = Targets(y_NK.astype(np.float32))
+    soft = prepared.soft
+    targets = Targets(y_NK.astype(np.float32)) if soft is None else Targets(soft.targets_NK, soft.known_NK)
     settings = config.trainer
     data = TextDataModule(tokens, targets, y_NK, split, encoder.pad_id, config.sampler, settings, config.run.seed)
 
@@ -347,6 +348,11 @@ def _say_what_was_read(prepared: Prepared) -> None:
         logger.info("%d tags below labels.min_count were left out", len(report.below_min_count))
     if report.num_untagged_dropped:
         logger.info("%d records without any kept tag were dropped (labels.untagged=drop)", report.num_untagged_dropped)
+    if prepared.soft is not None:
+        num_given = int(prepared.soft.given_N[split.train].sum())
+        logger.info(
+            "%d of %d training records take their targets from %s", num_given, len(split.train), prepared.soft.source
+        )
     counts_K = corpus.y_NK[split.train].sum(0, dtype=np.int64)
     untrained = [tag for tag, count in zip(tags, counts_K.tolist(), strict=True) if count == 0]
     if untrained:

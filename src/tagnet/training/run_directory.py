@@ -118,11 +118,13 @@ def fingerprints(prepared: Prepared) -> dict[str, str]:
     """SHA-256 of all that a run must find again when it goes on."""
     corpus = prepared.corpus
     sides = {name: [str(corpus.records[i].id) for i in index] for name, index in prepared.split.sides().items()}
+    targets = {} if prepared.soft is None else {"targets": prepared.soft.fingerprint}
     return {
         "records": prepared.loaded.fingerprint,
         "taxonomy": _digest(None if corpus.taxonomy is None else to_rows(corpus.taxonomy)),
         "label space": _digest(list(corpus.label_space.tags)),
         "split": _digest(sides),
+        **targets,
     }
 
 

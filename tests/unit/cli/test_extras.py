@@ -30,7 +30,7 @@ NOT_FOR_SERVING = (
 )
 
 
-@pytest.mark.parametrize("command", ["train", "inspect", "compare", "evaluate", "predict", "export"])
+@pytest.mark.parametrize("command", ["train", "inspect", "compare", "evaluate", "predict", "export", "label audit"])
 def test_nothing_is_missing_here(command: str) -> None:
     require_extra("train", command)
 

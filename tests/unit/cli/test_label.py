@@ -11,7 +11,8 @@ from tagnet.labeling.tools.registry import CODECS
 def test_help_names_commands_and_tools() -> None:
     runner = CliRunner(env={"COLUMNS": "400"})
     said = runner.invoke(app, ["label", "--help"]).output
-    for command in ("export", "import", "push", "pull", "status", "merge", "rebuild", "query", "simulate", "loop"):
+    more = ("audit", "loop", "query", "simulate", "weak")
+    for command in ("export", "import", "push", "pull", "status", "merge", "rebuild", *more):
         assert command in said
         assert runner.invoke(app, ["label", command, "--help"]).exit_code == 0
     said = runner.invoke(app, ["label", "export", "--help"]).output

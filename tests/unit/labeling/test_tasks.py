@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tagnet.errors import LabelingError
-from tagnet.labeling.tasks import ShownTag, Slip, TaskBatch, make_batch, read_slip, write_slip
+from tagnet.labeling.tasks import ShownTag, Slip, TaskBatch, make_batch, read_slip, text_hash, write_slip
 from tagnet.records.record import Record, content_hash
 
 TEXTS = st.text(max_size=10)
@@ -28,6 +28,7 @@ SLIPS = st.builds(
     TEXTS,
     TEXTS,
     st.lists(SHOWN, max_size=3).map(tuple),
+    TEXTS,
 )
 
 
@@ -69,6 +70,15 @@ def test_a_task_knows_what_was_sent(batch: TaskBatch) -> None:
     assert [each.source for each in task.slip.shown] == ["author", "author"]
     assert (batch.tags, len({each.slip.tag_set for each in batch.tasks})) == (("a", "b"), 1)
     assert batch.tasks[1].slip.project_id == "2"
+
+
+def test_what_is_asked_stands_above_the_text_and_not_in_the_records_hash() -> None:
+    record = Record(1, {"title": "Sets"}, ("a",), None)
+    (plain,), (asking,) = (make_batch([record], ["title"], asked=asked).tasks for asked in (None, ["Is it?"]))
+    assert (plain.text, asking.text) == ("Sets", "Is it?\n\nSets")
+    assert plain.slip.content_hash == asking.slip.content_hash
+    assert asking.slip.text_hash == text_hash(asking.text) != plain.slip.text_hash
+    assert "asked" not in json.loads(write_slip(plain.slip))
 
 
 def test_what_the_author_gave_stays_the_authors() -> None:

@@ -25,6 +25,8 @@ _BEFORE, _BEHIND = ("status", "project_id"), ("tags", "annotator", "at", "commen
 _STATUS = {"": "done", "done": "done", "skip": "skip", "skipped": "skip", "open": "open", "todo": "open"}
 _FORMULA = ("=", "+", "-", "@")
 """What a cell begins with that spreadsheets run; see https://owasp.org/www-community/attacks/CSV_Injection."""
+_ASKED = "asked"
+"""A column of its own where annotators are asked something in particular; what comes back in it is not looked at."""
 _LONGEST_CELL = 2**31 - 1
 
 
@@ -37,13 +39,15 @@ class Spreadsheet:
     def write(self, batch: TaskBatch, output: Path) -> Sequence[Path]:
         """Write the table."""
         features = [each for each in batch.tasks[0].slip.features if each not in _BEFORE + _BEHIND]
+        asks = any(task.slip.asked for task in batch.tasks) and _ASKED not in features
         stream = io.StringIO()
         writer = csv.writer(stream, lineterminator="\r\n")
-        writer.writerow([*_BEFORE, *features, *_BEHIND])
+        writer.writerow([*_BEFORE, *([_ASKED] if asks else []), *features, *_BEHIND])
         for task in batch.tasks:
             texts = [_as_text(task.fields[name]) for name in features]
+            asked = [_as_text(task.slip.asked)] if asks else []
             writer.writerow(
-                ["", task.slip.project_id, *texts, tags_to_cell(task.shown), "", "", "", write_slip(task.slip)]
+                ["", task.slip.project_id, *asked, *texts, tags_to_cell(task.shown), "", "", "", write_slip(task.slip)]
             )
         # With a byte order mark, without which Excel does not take a CSV for UTF-8.
         write_text(output, "\ufeff" + stream.getvalue())
@@ -124,11 +128,12 @@ def cell_to_tags(cell: str, place: str) -> tuple[str, ...]:
 def _text(row: Mapping[str, str]) -> str | None:
     """The text of a row, of the fields that its slip names; None where a column is gone."""
     try:
-        features = read_slip(row[SLIP]).features
+        slip = read_slip(row[SLIP])
     except LabelingError:
         return None
+    features = slip.features
     texts = [_as_written(row[name]) for name in features if name in row and name not in _BEFORE + _BEHIND]
-    return "\n\n".join(texts) if len(texts) == len(features) else None
+    return "\n\n".join([slip.asked, *texts]) if len(texts) == len(features) else None
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
