@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.long]
+pytestmark = pytest.mark.slow
 
 LABELLED, BATCH, ROUNDS, KILLS, SEED = 200, 10, 5, 2, 5
 SETTINGS = (
