@@ -10,14 +10,14 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.long]
+pytestmark = pytest.mark.slow
 
 LABELLED, BATCH, ROUNDS, KILLS, SEED = 200, 10, 5, 2, 5
 SETTINGS = (
@@ -77,6 +77,11 @@ def end_of(folder: Path) -> dict[str, Any]:
     }
 
 
+def steps_done(folder: Path) -> int:
+    """How many steps of all rounds were done."""
+    return sum(path.stem in STEPS for path in folder.glob("rounds/*/*.json"))
+
+
 def at(folder: Path) -> str:
     """Which steps of which round were done."""
     places = sorted((folder / "rounds").iterdir()) if (folder / "rounds").is_dir() else []
@@ -103,23 +108,23 @@ def test_five_rounds_killed_twice_end_as_those_that_nobody_killed(studio: Any, s
     assert process.returncode == 0, out + err
     whole = time.monotonic() - began
     assert f"ended: {ROUNDS} rounds of questions are answered" in out
-    print(out)
-    print(f"undisturbed: {whole:.0f} s")
+    print(f"\n{out}\nundisturbed: {whole:.0f} s")
 
+    # A moment in each half: so many steps are done, and some seconds of the next ones have passed.
     rng = random.Random(SEED)
-    folder, kills = tmp_path / "killed", 0
+    folder, half = tmp_path / "killed", ROUNDS * len(STEPS) // KILLS
     with oracle(studio, "killed", truth):
-        while kills < KILLS:
+        for kill in range(KILLS):
+            steps, seconds = kill * half + rng.randrange(half - len(STEPS)), rng.uniform(0, whole / (ROUNDS + 1))
             process = started("killed")
-            # Anywhere between its start and the end, the second time in what is likely to be left.
-            after = rng.uniform(0.15, 0.9) * whole / (1 + kills)
-            with pytest.raises(subprocess.TimeoutExpired):
-                process.communicate(timeout=after)
+            while steps_done(folder) < steps and process.poll() is None:
+                time.sleep(0.05)
+            with suppress(subprocess.TimeoutExpired):
+                process.communicate(timeout=seconds)
             process.send_signal(signal.SIGKILL)
-            process.communicate()
-            assert process.returncode == -signal.SIGKILL
-            kills += 1
-            print(f"kill {kills}: after {after:.0f} s, {at(folder)}")
+            out, err = process.communicate()
+            assert process.returncode == -signal.SIGKILL, out + err
+            print(f"kill {kill + 1}: {seconds:.0f} s after {steps} steps were done; {at(folder)}")
         process = started("killed")
         out, err = process.communicate()
     assert process.returncode == 0, out + err
@@ -140,5 +145,5 @@ def test_five_rounds_killed_twice_end_as_those_that_nobody_killed(studio: Any, s
     for before, after_all in zip(shown, final, strict=True):
         wanted = truth[before["id"]] if before["id"] in asked else before["tags"]
         assert sorted(after_all["tags"]) == sorted(wanted)
-    print(f"killed {KILLS} times: same versions, same questions, same metrics; last version", end=" ")
-    print(first["versions"][f"{ROUNDS:03d}.json"])
+    last = first["versions"][f"{ROUNDS:03d}.json"]
+    print(f"killed {KILLS} times: same versions, same questions, same metrics; the last version is {last[:16]}…")
