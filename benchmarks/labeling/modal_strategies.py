@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from scipy.special import logit
 
 from tagnet.labeling.query.pool import Pool
-from tagnet.workflows.simulate import Choose, Rows
+from tagnet.workflows.simulate import Choose
+from tagnet.workflows.simulation_learners import Rows
 
 _NAMES = (
     "SVM_binary_minimum",
@@ -40,7 +41,7 @@ class StandIn:
 
     def predict_proba(self, rows_N1: NDArray[Any]) -> NDArray[np.float64]:
         """Calibrated probabilities, (N, K)."""
-        return self._pool.probs_NK[rows_N1[:, 0]]
+        return np.asarray(self._pool.probs_NK[rows_N1[:, 0]])
 
     def predict(self, rows_N1: NDArray[Any]) -> NDArray[np.int64]:
         """1 where the tag is likelier than not, as scikit-learn decides, (N, K)."""

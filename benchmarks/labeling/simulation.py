@@ -17,6 +17,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -80,18 +81,18 @@ def run(learner_name: str, strategies: Sequence[str], seeds: Sequence[int], work
     for seed in seeds:
         for strategy in strategies:
             chooser = modal_chooser(strategy) if strategy in MODAL else None
+            said = partial(_say, f"seed {seed}, {strategy}")
+            y_NK, groups_N = corpus.y_NK, corpus.groups_N
             curve = replay(
-                work / learner_name,
-                plan,
-                strategy,
-                seed,
-                learner,
-                corpus.y_NK,
-                corpus.groups_N,
+                *(work / learner_name, plan, strategy, seed, learner, y_NK, groups_N),
                 choose_rows=chooser,
-                progress=lambda done, s=seed, name=strategy: print(f"{s} {name} {done}", file=sys.stderr, flush=True),
+                progress=said,
             )
             keep(learner_name, curve)
+
+
+def _say(what: str, rounds: int) -> None:
+    print(f"{what}: {rounds} rounds", file=sys.stderr, flush=True)
 
 
 def curves_of(learner: str) -> tuple[list[Curve], Plan]:

@@ -83,9 +83,7 @@ class Target:
         if self.why is not None:
             return self.why
         if self.output is None:
-            raise ConfigError(
-                "--why: expected the name of a file for scores and reasons beside --project, found none"
-            )
+            raise ConfigError("--why: expected the name of a file for scores and reasons beside --project, found none")
         return self.output.with_name(f"{self.output.name}.query.json")
 
 

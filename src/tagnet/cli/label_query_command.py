@@ -35,9 +35,7 @@ def query(
         float, typer.Option(min=0.01, max=1, help="Share drawn at random, for an unbiased estimate of quality.")
     ] = 0.1,
     seed: Annotated[int, typer.Option(min=0, help="Of what is random, and of the order of equals.")] = 0,
-    cells: Annotated[
-        bool, typer.Option("--cells", help="Ask cells, a record with one tag each.")
-    ] = False,
+    cells: Annotated[bool, typer.Option("--cells", help="Ask cells, a record with one tag each.")] = False,
     labelled: Annotated[
         str | None, typer.Option(help="The labelled records; default: how often the bundle saw each tag.")
     ] = None,

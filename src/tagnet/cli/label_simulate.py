@@ -15,7 +15,7 @@ from tagnet.cli.compose import train_config
 from tagnet.cli.console import message_console, result_console, speak_to
 from tagnet.errors import ConfigError, nearest
 from tagnet.labeling.query.strategies import DEFAULT_STRATEGY, RANDOM, parse_strategy
-from tagnet.workflows.simulate import METRICS, Plan, open_simulation, replay, sides
+from tagnet.workflows.simulate import METRICS, Curve, Plan, open_simulation, replay, sides
 from tagnet.workflows.simulation_corpus import LEARNERS, make_learner, replay_corpus
 from tagnet.workflows.simulation_statistics import summarize, to_plain
 from tagnet.workflows.simulation_view import simulation_table, write_page
@@ -80,13 +80,12 @@ def run_simulate(
         logging.getLogger("tagnet").setLevel(logging.WARNING)
     rounds = len(plan.sizes)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    curves = []
+    curves: list[Curve] = []
     with Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal) as progress:
         task = progress.add_task("simulating", total=rounds * plan.seeds * len(plan.strategies))
         for seed in range(plan.seeds):
             for strategy in plan.strategies:
-                base = rounds * len(curves)
-                progress.update(task, completed=base, description=f"seed {seed}, {strategy}")
+                progress.update(task, completed=rounds * len(curves), description=f"seed {seed}, {strategy}")
                 curve = replay(
                     output,
                     plan,
@@ -95,7 +94,7 @@ def run_simulate(
                     learner,
                     corpus.y_NK,
                     corpus.groups_N,
-                    progress=lambda done, base=base: progress.update(task, completed=base + done),
+                    progress=lambda done: progress.update(task, completed=rounds * len(curves) + done),
                 )
                 curves.append(curve)
     found = summarize(curves, plan, metric, target)

@@ -165,8 +165,8 @@ def fit_power_law(labels: Sequence[int], scores: Sequence[float]) -> PowerLaw:
     if len(labels) < LEAST_ROUNDS or len(labels) != len(scores):
         raise ValueError(f"expected at least {LEAST_ROUNDS} rounds with their scores, found {len(labels)}")
     sizes_R, scores_R = np.asarray(labels, dtype=np.float64), np.asarray(scores, dtype=np.float64)
-    parameters_3 = _fit(sizes_R / sizes_R[0], scores_R[None])[0]
-    return PowerLaw(*parameters_3.tolist(), first=float(sizes_R[0]))
+    ceiling, drop, rate = _fit(sizes_R / sizes_R[0], scores_R[None])[0].tolist()
+    return PowerLaw(ceiling, drop, rate, float(sizes_R[0]))
 
 
 def _fit(ratios_R: Floats, scores_BR: Floats) -> Floats:

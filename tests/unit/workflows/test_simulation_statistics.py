@@ -51,7 +51,8 @@ def test_cost_is_where_the_mean_curve_crosses() -> None:
     assert best.saved is not None
     assert best.saved.value == pytest.approx(300 - (100 + 100 * 0.2 / 0.22))
     assert best.saved.low <= best.saved.value <= best.saved.high
-    assert margin.reached is margin.saved is None
+    assert margin.reached is None
+    assert margin.saved is None
     assert summarize(CURVES, PLAN, "f1_macro", target=0.55).results[1].reached == pytest.approx(200 + 100 * 0.04 / 0.09)
 
 

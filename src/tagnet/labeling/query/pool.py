@@ -89,7 +89,7 @@ class Pool:
     @property
     def num_tags(self) -> int:
         """K."""
-        return self.probs_NK.shape[1]
+        return int(self.probs_NK.shape[1])
 
     @property
     def open_NK(self) -> Bools:
