@@ -43,8 +43,13 @@ def cells(each: StrategyResult) -> list[str]:
         give_or_take(each.gain) if each.gain is not None else "",
         f"{each.mean_R[-1]:.3f}",
         "–" if each.reached is None else f"{each.reached:.0f}",
-        "" if each.saved is None else f"{each.saved.value:.0f} ({each.saved.low:.0f}–{each.saved.high:.0f})",
+        "" if each.saved is None else _number(each.saved),
     ]
+
+
+def _number(saved: Estimate) -> str:
+    interval = f" ({saved.low:.0f}–{saved.high:.0f})" if saved.low < saved.high else ""
+    return f"{saved.value:.0f}{interval}"
 
 
 def note(found: Simulated) -> str:

@@ -23,7 +23,7 @@ def test_its_weights_take_the_place_of_the_bundles(write_tiny_bundle: Callable[.
     bundle = write_tiny_bundle()
     other = load_network(bundle)
     with torch.no_grad():
-        other.head.weight += 1
+        other.head.weight.add_(1)
     found = checkpoint_network(bundle, save(tmp_path / "last.ckpt", other))
     assert torch.equal(found.head.weight, other.head.weight)
     assert not torch.equal(found.head.weight, load_network(bundle).head.weight)
