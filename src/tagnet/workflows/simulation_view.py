@@ -56,8 +56,8 @@ def note(found: Simulated) -> str:
     """What the columns mean."""
     return (
         "area: mean score over all numbers of labels. over random: paired by seed, 95% interval (Student's t). "
-        f"last: at the end. labels: where the mean curve reaches {found.target:.3f}. saved: against random at random's "
-        "last score."
+        f"last: at the end. labels: where the mean curve reaches {found.target:.3f}. saved: against random, "
+        "where both first reach random's last score."
     )
 
 
