@@ -41,7 +41,7 @@ class StandIn:
 
     def predict_proba(self, rows_N1: NDArray[Any]) -> NDArray[np.float64]:
         """Calibrated probabilities, (N, K)."""
-        return np.asarray(self._pool.probs_NK[rows_N1[:, 0]], dtype=np.float64)
+        return np.asarray(self._pool.probs_NK[rows_N1[:, 0]])
 
     def predict(self, rows_N1: NDArray[Any]) -> NDArray[np.int64]:
         """1 where the tag is likelier than not, as scikit-learn decides, (N, K)."""

@@ -1,7 +1,7 @@
 """What to label next: the strategies against random and modAL's multi-label ones, on MadeWithML's 30 commonest tags.
 
   python -m benchmarks.labeling.simulation run                      every strategy, ten seeds, a linear head
-  python -m benchmarks.labeling.simulation run --learner finetune --seeds 3 --strategies random gain_scarce+coverage
+  python -m benchmarks.labeling.simulation run --learner finetune --seeds 1 --strategies random gain_scarce+coverage
   python -m benchmarks.labeling.simulation table                    the tables of docs/active_learning.md
 
 A seed draws its own pool of about 970 records, the test records beside it, and the 100 that are labelled first; all
@@ -81,18 +81,18 @@ def run(learner_name: str, strategies: Sequence[str], seeds: Sequence[int], work
     for seed in seeds:
         for strategy in strategies:
             chooser = modal_chooser(strategy) if strategy in MODAL else None
+            said = partial(_say, f"seed {seed}, {strategy}")
+            y_NK, groups_N = corpus.y_NK, corpus.groups_N
             curve = replay(
-                work / learner_name,
-                plan,
-                strategy,
-                seed,
-                learner,
-                corpus.y_NK,
-                corpus.groups_N,
+                *(work / learner_name, plan, strategy, seed, learner, y_NK, groups_N),
                 choose_rows=chooser,
-                progress=partial(said, seed, strategy),
+                progress=said,
             )
             keep(learner_name, curve)
+
+
+def _say(what: str, rounds: int) -> None:
+    print(f"{what}: {rounds} rounds", file=sys.stderr, flush=True)
 
 
 def curves_of(learner: str) -> tuple[list[Curve], Plan]:
@@ -120,9 +120,10 @@ def table(*, markdown: bool) -> None:
         curves, plan = curves_of(learner)
         if not any(curve.strategy == RANDOM for curve in curves):
             continue
+        print()
         found = summarize(curves, plan, "f1_macro")
         shown = new_table()
-        for column in ("strategy", "seeds", *HEADS, "the default over it"):
+        for column in (f"strategy, {learner}", "seeds", *HEADS, "the default over it"):
             shown.add_column(column, no_wrap=True)
         for each in found.results:
             over = "" if each.strategy == DEFAULT_STRATEGY else default_over(curves, plan, each.strategy)

@@ -85,12 +85,7 @@ def run_simulate(
         task = progress.add_task("simulating", total=rounds * plan.seeds * len(plan.strategies))
         for seed in range(plan.seeds):
             for strategy in plan.strategies:
-                base = rounds * len(curves)
-                progress.update(task, completed=base, description=f"seed {seed}, {strategy}")
-
-                def tell(done: int, base: int = base) -> None:
-                    progress.update(task, completed=base + done)
-
+                progress.update(task, completed=rounds * len(curves), description=f"seed {seed}, {strategy}")
                 curve = replay(
                     output,
                     plan,
@@ -99,7 +94,7 @@ def run_simulate(
                     learner,
                     corpus.y_NK,
                     corpus.groups_N,
-                    progress=tell,
+                    progress=lambda done: progress.update(task, completed=rounds * len(curves) + done),
                 )
                 curves.append(curve)
     found = summarize(curves, plan, metric, target)

@@ -185,7 +185,7 @@ class NetworkLearner:
             {
                 "id": str(row),
                 **record.fields,
-                "tags": [self.tags[k] for k in np.flatnonzero(self.y_NK[row]).tolist()] if row in shown else [],
+                "tags": [self.tags[int(k)] for k in np.flatnonzero(self.y_NK[row])] if row in shown else [],
             }
             for row, record in enumerate(self.records)
         ]

@@ -164,15 +164,17 @@ def _result(
 
 
 def labels_saved(sizes_R: Floats, values_SR: Floats, random_SR: Floats) -> Estimate | None:
-    """Labels that a strategy needs fewer than random for random's last score: by the mean curves.
+    """Labels that a strategy needs fewer than random for random's last score, by where the mean curves first reach it.
 
     The interval is the percentiles of a bootstrap of the seeds; a curve that does not reach the score counts as one
     that saves nothing. None where the mean curve itself does not reach it.
     """
 
     def saved(rows: NDArray[np.intp]) -> float | None:
-        reached = labels_to_reach(sizes_R, values_SR[rows].mean(axis=0), float(random_SR[rows, -1].mean()))
-        return None if reached is None else float(sizes_R[-1] - reached)
+        random_R = random_SR[rows].mean(axis=0)
+        reached = labels_to_reach(sizes_R, values_SR[rows].mean(axis=0), random_R[-1])
+        own = labels_to_reach(sizes_R, random_R, random_R[-1])
+        return None if reached is None or own is None else own - reached
 
     value = saved(np.arange(len(values_SR)))
     if value is None:

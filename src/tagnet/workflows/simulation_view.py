@@ -43,21 +43,21 @@ def cells(each: StrategyResult) -> list[str]:
         give_or_take(each.gain) if each.gain is not None else "",
         f"{each.mean_R[-1]:.3f}",
         "–" if each.reached is None else f"{each.reached:.0f}",
-        "" if each.saved is None else _saved(each.saved, len(each.seeds)),
+        "" if each.saved is None else _number(each.saved),
     ]
 
 
-def _saved(labels: Estimate, num_seeds: int) -> str:
-    interval = f" ({labels.low:.0f}–{labels.high:.0f})" if num_seeds > 1 else ""  # one seed has none
-    return f"{labels.value:.0f}{interval}"
+def _number(saved: Estimate) -> str:
+    interval = f" ({saved.low:.0f}–{saved.high:.0f})" if saved.low < saved.high else ""
+    return f"{saved.value:.0f}{interval}"
 
 
 def note(found: Simulated) -> str:
     """What the columns mean."""
     return (
         "area: mean score over all numbers of labels. over random: paired by seed, 95% interval (Student's t). "
-        f"last: at the end. labels: where the mean curve reaches {found.target:.3f}. saved: against random at random's "
-        "last score."
+        f"last: at the end. labels: where the mean curve reaches {found.target:.3f}. saved: against random, "
+        "where both first reach random's last score."
     )
 
 

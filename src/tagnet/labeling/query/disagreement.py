@@ -23,7 +23,7 @@ def bald_cells(pool: Pool) -> Floats:
     """
     members_ENK = _members(pool)
     told_NK = binary_entropy(members_ENK.mean(axis=0)) - binary_entropy(members_ENK).mean(axis=0)
-    return np.asarray(np.maximum(0.0, told_NK) * pool.open_NK, dtype=np.float64)
+    return np.asarray(np.maximum(0.0, told_NK) * pool.open_NK)
 
 
 def vote_entropy_cells(pool: Pool) -> Floats:
@@ -41,7 +41,7 @@ def kl_cells(pool: Pool) -> Floats:
     members_ENK = _members(pool)
     p_ENK, q_NK = np.clip(members_ENK, _TINY, 1 - _TINY), np.clip(pool.probs_NK, _TINY, 1 - _TINY)
     divergence_ENK = p_ENK * np.log2(p_ENK / q_NK) + (1 - p_ENK) * np.log2((1 - p_ENK) / (1 - q_NK))
-    return np.asarray(np.maximum(0.0, divergence_ENK.mean(axis=0)) * pool.open_NK, dtype=np.float64)
+    return np.asarray(np.maximum(0.0, divergence_ENK.mean(axis=0)) * pool.open_NK)
 
 
 def _members(pool: Pool) -> Floats:

@@ -61,9 +61,8 @@ class Coverage:
 
     def gains(self) -> Floats:
         """What each record would cover better, mean over the references, (N,)."""
-        return np.asarray(
-            np.maximum(0.0, self._similar_NR - self._covered_R).mean(axis=1, dtype=np.float64), dtype=np.float64
-        )
+        better_NR = np.maximum(0.0, self._similar_NR - self._covered_R)
+        return np.asarray(better_NR.mean(axis=1, dtype=np.float64))
 
     def add(self, row: int) -> None:
         """Count what this record covers."""

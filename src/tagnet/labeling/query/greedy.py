@@ -108,7 +108,7 @@ class Product:
 
     def gains(self) -> Floats:
         """The product, (N,)."""
-        return np.asarray(np.prod([part.gains() for part in self._parts], axis=0), dtype=np.float64)
+        return np.asarray(np.prod([part.gains() for part in self._parts], axis=0))
 
     def add(self, row: int) -> None:
         """Take a record in every part."""

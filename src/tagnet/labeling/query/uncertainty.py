@@ -31,12 +31,12 @@ def entropy_cells(pool: Pool) -> Floats:
 
 def entropy_mean(pool: Pool) -> Floats:
     """Mean entropy of the cells, (N,) (Settles 2009, §3.1, tag by tag)."""
-    return np.asarray(entropy_cells(pool).mean(axis=1), dtype=np.float64)
+    return np.asarray(entropy_cells(pool).mean(axis=1))
 
 
 def entropy_max(pool: Pool) -> Floats:
     """Entropy of the least certain cell, (N,)."""
-    return np.asarray(entropy_cells(pool).max(axis=1), dtype=np.float64)
+    return np.asarray(entropy_cells(pool).max(axis=1))
 
 
 def scarcity(pool: Pool) -> Floats:
@@ -71,7 +71,7 @@ def margin_cells(pool: Pool) -> Floats:
 
 def margin(pool: Pool) -> Floats:
     """Nearness to the threshold of the tag that is nearest to its own, (N,)."""
-    return np.asarray(margin_cells(pool).max(axis=1), dtype=np.float64)
+    return np.asarray(margin_cells(pool).max(axis=1))
 
 
 def _log_odds(probs: Floats) -> Floats:

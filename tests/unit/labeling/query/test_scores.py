@@ -24,8 +24,7 @@ def pool_of(probs: Any, counts: Any = None, **more: Any) -> Pool:
 
 
 def first(strategy: str, pool: Pool, count: int = 1) -> list[int]:
-    chosen: list[int] = choose(strategy, pool, count, seed=0, random_share=0.0).positions.tolist()
-    return chosen
+    return [int(row) for row in choose(strategy, pool, count, seed=0, random_share=0.0).positions]
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
