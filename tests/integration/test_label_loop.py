@@ -173,6 +173,7 @@ def test_the_last_version_is_the_first_with_the_answers(undisturbed: Path, truth
     assert asked <= set(start["pool"])
 
 
+@pytest.mark.slow
 def test_killed_before_every_write_it_ends_as_if_nothing_had_been(
     undisturbed: Path, records: Path, truth: Rows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

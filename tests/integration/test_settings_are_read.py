@@ -71,6 +71,7 @@ RUNS = [
 ]
 
 
+@pytest.mark.slow
 def test_every_setting_is_read(reads: set[tuple[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TRACKIO_DIR", raising=False)  # trackio's project of the one who runs the tests
     file, targets = tmp_path / "splits.json", tmp_path / "targets.jsonl"
