@@ -26,6 +26,9 @@ class TrainerConfig:
     has it, else 32-true. What a finished network says is always computed in float32."""
     compile: bool
     """Whether the encoder runs through torch.compile."""
+    packing: bool | None
+    """Whether a processor computes nothing at padding while it trains, draws dropout's masks from raw bits, and trains
+    only the word embeddings that training meets; null: where machine and encoder allow it."""
     gradient_checkpointing: bool
     """Whether the encoder forgets activations and computes them again: less memory, about a third slower."""
     batch_size: int | None

@@ -15,6 +15,7 @@ from tagnet.errors import ConfigError
 from tagnet.model.encoder import Encoder
 from tagnet.model.head import LabelAttentionHead, LinearHead
 from tagnet.model.lexical import LexicalEvidence
+from tagnet.model.packed import packed_states
 from tagnet.model.pooling import make_pooling
 
 
@@ -23,11 +24,14 @@ class TaggerNetwork(nn.Module):
 
     lexical: LexicalEvidence | None
     """What words and names add to the logits; None: nothing, as while the other weights are trained."""
+    packed: bool
+    """Whether the encoder computes nothing at padding while it is trained; for those that `can_pack` alone."""
 
     def __init__(self, encoder: Encoder, config: ModelConfig, num_tags: int) -> None:
         super().__init__()
         self.encoder = encoder.module
         self.lexical = None
+        self.packed = False
         self.dropout = nn.Dropout(config.dropout)
         self.head: LinearHead | LabelAttentionHead
         if config.head == "label_attention":
@@ -50,7 +54,10 @@ class TaggerNetwork(nn.Module):
         Returns:
             Logits, (B, K). A text of several windows has each tag's largest logit: some part of it speaks for the tag.
         """
-        states_STH = self.encoder(input_ids=input_ids_ST, attention_mask=mask_ST).last_hidden_state
+        if self.packed and self.training:
+            states_STH = packed_states(self.encoder, input_ids_ST, mask_ST)
+        else:
+            states_STH = self.encoder(input_ids=input_ids_ST, attention_mask=mask_ST).last_hidden_state
         if isinstance(self.head, LabelAttentionHead):
             logits_SK = self.head(self.dropout(states_STH), mask_ST)
         else:

@@ -14,7 +14,9 @@ from tagnet.model.adapter import add_adapter
 from tagnet.model.encoder import Encoder
 from tagnet.model.head import prior_log_odds, start_from_tag_names
 from tagnet.model.network import TaggerNetwork, enable_gradient_checkpointing
+from tagnet.model.seen_rows import train_seen_rows
 from tagnet.prediction.inference import compute_embeddings
+from tagnet.training.packing import packs, rows_met
 from tagnet.training.unreached import freeze_unreached
 from tagnet.training.warm_start import EarlierNetwork
 
@@ -67,5 +69,9 @@ def initial_network(config: TrainConfig, encoder: Encoder, prepared: Prepared, t
         enable_gradient_checkpointing(network.encoder)
     if config.trainer.compile:
         network.encoder.compile(dynamic=True)
+    if packs(config.trainer, network.encoder):
+        network.packed = True
+        num_seen = train_seen_rows(network.encoder, rows_met(tokens.take(train), encoder.pad_id))
+        logger.info("packed: nothing is computed at padding, and %d rows of the word embeddings are trained", num_seen)
     # Published encoders come in evaluation mode, and Lightning leaves modes as they are.
     return network.train()
