@@ -48,7 +48,9 @@ def table(*, markdown: bool) -> None:
         mean = mean_of_repeats([packed[seed][metric] - padded[seed][metric] for seed in seeds], 0.0)
         differences.append(f"{mean.value:+.3f} ({mean.low:+.3f} to {mean.high:+.3f})")
     shown.add_row("packed - padded", *differences)
-    note = f"Protocol B, means over {len(seeds)} seeds; 95% interval of the paired differences over seeds (Student's t)."
+    note = (
+        f"Protocol B, means over {len(seeds)} seeds; 95% interval of the paired differences over seeds (Student's t)."
+    )
     show("Packed and padded training", shown, note, markdown=markdown)
 
 

@@ -110,7 +110,7 @@ def _heavy_modules(repository: Path) -> list[str]:
 def _run_core_only(repository: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     script = (
         "import sys; sys.modules.update(dict.fromkeys(sys.argv.pop(1).split(',')))\n"
-        "from tagnet.cli.main import main; sys.exit(main())"
+        "from tagnet.cli.start import main; sys.exit(main())"
     )
     command = [sys.executable, "-c", script, ",".join(_heavy_modules(repository)), *arguments]
     return _run(command, folder, PYTHONPATH=str(repository / "src"))

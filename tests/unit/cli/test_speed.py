@@ -10,7 +10,7 @@ import pytest
 
 TIMES = 3.0
 TRIES = 8
-COMMAND = ("-m", "tagnet.cli.main")
+COMMAND = ("-m", "tagnet.cli.start")
 NO_COMMAND = ("-c", "import typer.rich_utils")
 """What any command line of typer and rich takes to start."""
 
