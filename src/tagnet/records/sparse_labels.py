@@ -1,0 +1,92 @@
+"""Which record bears which tag, kept as the tags of each record: N records × K tags without a matrix of N · K cells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class SparseLabels:
+    """The tags of N records, one record after the other: the rows of a compressed sparse matrix of ones."""
+
+    tags: NDArray[np.int32]
+    """The columns that are 1, those of a record ascending."""
+    starts: NDArray[np.int64]
+    """(N + 1,): record n bears tags[starts[n]:starts[n + 1]]."""
+    num_tags: int
+    """K."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """N, K."""
+        return len(self.starts) - 1, self.num_tags
+
+    @classmethod
+    def from_lists(cls, columns_of: Iterable[Sequence[int]], num_tags: int) -> SparseLabels:
+        """From the columns of each record, in any order.
+
+        >>> SparseLabels.from_lists([[2, 0], []], 3).dense_NK().tolist()
+        [[1, 0, 1], [0, 0, 0]]
+        """
+        flat: list[int] = []
+        sizes: list[int] = []
+        for columns in columns_of:
+            flat.extend(sorted(columns))
+            sizes.append(len(columns))
+        starts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)]).astype(np.int64)
+        return cls(np.asarray(flat, dtype=np.int32), starts, num_tags)
+
+    @classmethod
+    def from_dense(cls, y_NK: NDArray[np.uint8]) -> SparseLabels:
+        """From a matrix that is not 0 where a record bears a tag."""
+        rows, tags = np.nonzero(y_NK)
+        return cls._of_pairs(rows, tags, y_NK.shape[0], y_NK.shape[1])
+
+    @classmethod
+    def _of_pairs(
+        cls, rows: NDArray[np.int64], tags: NDArray[np.int64], num_records: int, num_tags: int
+    ) -> SparseLabels:
+        """From pairs in ascending order."""
+        starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=num_records))]).astype(np.int64)
+        return cls(tags.astype(np.int32), starts, num_tags)
+
+    def dense_NK(self) -> NDArray[np.uint8]:
+        """The matrix, 1 where a record bears a tag."""
+        y_NK = np.zeros(self.shape, dtype=np.uint8)
+        y_NK[self.rows(), self.tags] = 1
+        return y_NK
+
+    def rows(self) -> NDArray[np.int64]:
+        """The record of each entry of `tags`."""
+        return np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
+
+    def counts_K(self) -> NDArray[np.int64]:
+        """How many records bear each tag."""
+        return np.bincount(self.tags, minlength=self.num_tags)
+
+    def take(self, index: NDArray[np.int64]) -> SparseLabels:
+        """The records of these indices, in that order."""
+        index = np.asarray(index, dtype=np.int64)
+        sizes = self.starts[index + 1] - self.starts[index]
+        starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        places = np.arange(starts[-1]) + np.repeat(self.starts[index] - starts[:-1], sizes)
+        return SparseLabels(self.tags[places], starts, self.num_tags)
+
+    def grouped(self, group_N: NDArray[np.int64], num_groups: int) -> SparseLabels:
+        """One row a group, which bears the tags that any of its records bears.
+
+        >>> SparseLabels.from_lists([[0], [1], [0]], 2).grouped(np.array([0, 1, 0]), 2).dense_NK().tolist()
+        [[1, 0], [0, 1]]
+        """
+        keys = np.unique(group_N[self.rows()] * self.num_tags + self.tags)
+        return self._of_pairs(keys // self.num_tags, keys % self.num_tags, num_groups, self.num_tags)
+
+    def records_by_tag(self) -> SparseLabels:
+        """The other way round: row k holds the records that bear tag k, ascending."""
+        order = np.argsort(self.tags, kind="stable")
+        starts = np.concatenate([[0], np.cumsum(self.counts_K())]).astype(np.int64)
+        return SparseLabels(self.rows()[order].astype(np.int32), starts, len(self.starts) - 1)
