@@ -51,8 +51,7 @@ def run(recipes: Sequence[str], rounds: int, threads: int) -> None:
                 print(f"{recipe}, round {number}: {contender}", file=sys.stderr, flush=True)
                 done = subprocess.run(
                     [sys.executable, "-W", "ignore", "-m", "benchmarks.speed.contenders", *words],
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
+                    capture_output=True,
                     text=True,
                     check=False,
                 )
@@ -100,10 +99,10 @@ def table(*, markdown: bool) -> None:
                 spread([each[name] / one for each, one in zip(found, best, strict=True)]),
                 spread([of_ceiling(each, name) for each in mine]),
             )
+    rounds, threads = len({each["round"] for each in results}), results[0]["threads"] if results else 0
     note = (
-        f"Medians over {len({each['round'] for each in results})} rounds, least and greatest in brackets; batches of "
-        f"32, {results[0]['threads'] if results else '?'} threads. The machine's rate is measured in each round, in the "
-        "contender's own precision; operations are those of real tokens."
+        f"Medians over {rounds} rounds, least and greatest in brackets; batches of 32, {threads} threads. The machine's "
+        "rate is measured in each round, in the contender's own precision; operations are those of real tokens."
     )
     show("Training throughput", shown, note, markdown=markdown)
 

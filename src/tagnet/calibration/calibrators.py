@@ -6,15 +6,15 @@ tag, Platt's method can leave the probabilities of rare tags worse than it found
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import assert_never
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from tagnet.calibration.cells import Cells, FloatArray
 from tagnet.config import CalibratorConfig, NoCalibratorConfig, SharedPlattConfig, TemperatureConfig
-
-FloatArray = NDArray[np.float64]
 
 SMALLEST_SLOPE = 1e-3
 """The least slope for logits of unit size: a model that ranks backwards keeps its order and says its base rates."""
@@ -54,26 +54,23 @@ def fit_calibrator(
     >>> bool(abs(scale - 1 / 4) < 0.02), bool((np.abs(offsets_K + 2 / 4) < 0.1).all())
     (True, True)
     """
-    logits = np.asarray(logits_NK, dtype=np.float64)
-    y = np.asarray(y_NK, dtype=np.float64)
-    known = np.ones(logits.shape, dtype=bool) if known_NK is None else np.asarray(known_NK, dtype=bool)
-    if logits.ndim != 2 or not logits.shape == y.shape == known.shape:
-        raise ValueError(
-            f"expected logits, y and known of one shape (N, K), found {logits.shape}, {y.shape}, {known.shape}"
-        )
-    if not np.isfinite(logits[known]).all():
-        raise ValueError("logits: expected finite numbers in known cells, found NaN or infinity")
-    unfitted = 1.0, np.zeros(logits.shape[1])
-    if isinstance(config, NoCalibratorConfig) or not known.any():
-        return unfitted
-    logits, y = np.where(known, logits, 0.0), np.where(known, y, 0.0)
-    size = float(np.sqrt((logits**2).sum() / known.sum())) or 1.0
-    cells = _Cells(logits / size, _platt_targets(y, known), known.astype(np.float64))
+    cells = Cells.of("logits", logits_NK, y_NK, known_NK)
+    num_known, squares, positives = 0, 0.0, 0.0
+    for _, logits_NB, y_NB, known_NB in cells.blocks():
+        if not np.isfinite(logits_NB[known_NB]).all():
+            raise ValueError("logits: expected finite numbers in known cells, found NaN or infinity")
+        num_known += int(known_NB.sum())
+        squares += float((np.where(known_NB, logits_NB, 0.0) ** 2).sum())
+        positives += float(y_NB.sum())
+    if isinstance(config, NoCalibratorConfig) or not num_known:
+        return 1.0, np.zeros(cells.shape[1])
+    size = float(np.sqrt(squares / num_known)) or 1.0
+    fitted = _Cells(cells, size, *_platt_targets(positives, num_known - positives))
     match config:
         case SharedPlattConfig():
-            slope, offsets_K = _fit_platt(cells, config.offset_ridge)
+            slope, offsets_K = _fit_platt(fitted, config.offset_ridge)
         case TemperatureConfig():
-            slope, offsets_K = _fit_platt(cells, None)
+            slope, offsets_K = _fit_platt(fitted, None)
         case _:
             assert_never(config)
     return slope / size, offsets_K
@@ -81,17 +78,23 @@ def fit_calibrator(
 
 @dataclass(frozen=True)
 class _Cells:
-    logits_NK: FloatArray
-    y_NK: FloatArray
-    weights_NK: FloatArray
+    """Logits of unit size, Platt's targets and weights, a block of tags at a time."""
+
+    cells: Cells
+    size: float
+    low: float
+    high: float
+
+    def blocks(self) -> Iterator[tuple[slice, FloatArray, FloatArray, FloatArray]]:
+        """Columns, logits, targets, and weights that are 1 where a cell is known and 0 where not."""
+        for tags, logits_NB, y_NB, known_NB in self.cells.blocks():
+            logits_NB = np.where(known_NB, logits_NB, 0.0) / self.size
+            yield tags, logits_NB, self.low + (self.high - self.low) * y_NB, known_NB.astype(np.float64)
 
 
-def _platt_targets(y_NK: FloatArray, known_NK: NDArray[np.bool_]) -> FloatArray:
-    positives = float(y_NK.sum())
-    negatives = float(known_NK.sum()) - positives
-    high, low = (positives + 1) / (positives + 2), 1 / (negatives + 2)
-    targets_NK: FloatArray = low + (high - low) * y_NK
-    return targets_NK
+def _platt_targets(positives: float, negatives: float) -> tuple[float, float]:
+    """What stands for 0 and for 1."""
+    return 1 / (negatives + 2), (positives + 1) / (positives + 2)
 
 
 def _fit_platt(cells: _Cells, ridge: float | None) -> tuple[float, FloatArray]:
@@ -105,7 +108,7 @@ def _fit_platt(cells: _Cells, ridge: float | None) -> tuple[float, FloatArray]:
 
 def _newton(cells: _Cells, ridge: float | None, *, start: float, free_slope: bool) -> tuple[float, float, FloatArray]:
     """Damped Newton over (a, b, d): the block of d is diagonal, so a step costs two sums over the cells and a 2 × 2."""
-    slope, shared, own_K = start, 0.0, np.zeros(cells.logits_NK.shape[1])
+    slope, shared, own_K = start, 0.0, np.zeros(cells.cells.shape[1])
     value = _objective(cells, slope, shared, own_K, ridge)
     for _ in range(_MAX_STEPS):
         step_a, step_b, step_K, decrement = _newton_step(cells, slope, shared, own_K, ridge, free_slope)
@@ -125,9 +128,11 @@ def _newton(cells: _Cells, ridge: float | None, *, start: float, free_slope: boo
 
 
 def _objective(cells: _Cells, slope: float, shared: float, own_K: FloatArray, ridge: float | None) -> float:
-    x_NK = slope * cells.logits_NK + shared + own_K
-    # BCE of target t at log-odds x is log(1 + e^x) − t x.
-    bce = float((cells.weights_NK * (np.logaddexp(0.0, x_NK) - cells.y_NK * x_NK)).sum())
+    bce = 0.0
+    for tags, z_NB, y_NB, weights_NB in cells.blocks():
+        x_NB = slope * z_NB + shared + own_K[tags]
+        # BCE of target t at log-odds x is log(1 + e^x) − t x.
+        bce += float((weights_NB * (np.logaddexp(0.0, x_NB) - y_NB * x_NB)).sum())
     return bce + 0.5 * (ridge or 0.0) * float(own_K @ own_K) + 0.5 * _SLOPE_RIDGE * (slope - 1) ** 2
 
 
@@ -140,18 +145,21 @@ def _newton_step(
     free_slope: bool,
 ) -> tuple[float, float, FloatArray, float]:
     """The step in a, b and d, and the decrement gᵀH⁻¹g: about twice what is left to gain."""
-    z_NK = cells.logits_NK
-    p_NK = np.exp(-np.logaddexp(0.0, -(slope * z_NK + shared + own_K)))
-    residual_NK = cells.weights_NK * (p_NK - cells.y_NK)
-    curvature_NK = cells.weights_NK * p_NK * (1 - p_NK)
-    gradient_a = float((residual_NK * z_NK).sum()) + _SLOPE_RIDGE * (slope - 1)
-    hessian_aa = float((curvature_NK * z_NK**2).sum()) + _SLOPE_RIDGE
-    no_step_K = np.zeros_like(own_K)
+    gradient_a = hessian_aa = 0.0
+    gradient_K, curvature_K, mixed_K = (np.zeros_like(own_K) for _ in range(3))
+    for tags, z_NB, y_NB, weights_NB in cells.blocks():
+        p_NB = np.exp(-np.logaddexp(0.0, -(slope * z_NB + shared + own_K[tags])))
+        residual_NB = weights_NB * (p_NB - y_NB)
+        curvature_NB = weights_NB * p_NB * (1 - p_NB)
+        gradient_a += float((residual_NB * z_NB).sum())
+        hessian_aa += float((curvature_NB * z_NB**2).sum())
+        gradient_K[tags], curvature_K[tags] = residual_NB.sum(0), curvature_NB.sum(0)
+        mixed_K[tags] = (curvature_NB * z_NB).sum(0)
+    gradient_a += _SLOPE_RIDGE * (slope - 1)
+    hessian_aa += _SLOPE_RIDGE
     if ridge is None:
         step = -gradient_a / hessian_aa if free_slope else 0.0
-        return step, 0.0, no_step_K, -gradient_a * step
-    gradient_K, curvature_K = residual_NK.sum(0), curvature_NK.sum(0)
-    mixed_K = (curvature_NK * z_NK).sum(0)
+        return step, 0.0, np.zeros_like(own_K), -gradient_a * step
     gradient_d_K = gradient_K + ridge * own_K
     diagonal_K = curvature_K + ridge
     # Eliminate d (Schur complement): what is left is a 2 × 2 system in a and b.

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from tagnet.calibration.calibrators import fit_calibrator
-from tagnet.calibration.rule import DecisionRule
-from tagnet.calibration.thresholds import fit_thresholds
+from tagnet.calibration.cells import Cells, FloatArray
+from tagnet.calibration.rule import DecisionRule, probabilities_of
+from tagnet.calibration.thresholds import thresholds_of_cells
 from tagnet.config import CalibratorConfig, ThresholdsConfig
 
 
@@ -40,7 +42,7 @@ def fit_decision_rule(
     >>> rule.accept(rule.probabilities([[0.1, -0.1]])).tolist()
     [[True, False]]
     """
-    logits = np.asarray(logits_NK, dtype=np.float64)
+    logits = np.asarray(logits_NK)
     if logits.shape[1:] != (len(tags),):
         raise ValueError(f"logits: expected (N, {len(tags)}), one column for each tag, found {logits.shape}")
     scale, offsets_K = fit_calibrator(logits, y_NK, calibrator_config, known_NK)
@@ -52,12 +54,17 @@ def fit_decision_rule(
         calibrator=calibrator_config.name,
         threshold_rule=thresholds_config.name,
     )
-    probs_NK = calibrated.probabilities(np.where(np.isfinite(logits), logits, 0.0))
+    cells = Cells.of("logits", logits, y_NK, known_NK)
+
+    def probabilities(tags: slice) -> FloatArray:
+        logits_NB = cells.scores_of(tags)
+        return probabilities_of(np.where(np.isfinite(logits_NB), logits_NB, 0.0), scale, offsets_K[tags])
+
     return DecisionRule(
         tags=calibrated.tags,
         scale=scale,
         offsets_K=offsets_K,
-        thresholds_K=fit_thresholds(probs_NK, y_NK, thresholds_config, known_NK),
+        thresholds_K=thresholds_of_cells(replace(cells, scores_of=probabilities), thresholds_config),
         calibrator=calibrated.calibrator,
         threshold_rule=calibrated.threshold_rule,
     )

@@ -65,9 +65,7 @@ class DecisionRule:
         """
         logits = np.asarray(logits_NK, dtype=np.float64)
         self._check_columns("logits", logits)
-        # log(1 + e^(−x)) by logaddexp: neither e^x nor e^(−x) overflows.
-        probs: NDArray[np.float64] = np.exp(-np.logaddexp(0.0, -(self.scale * logits + self.offsets_K)))
-        return probs
+        return probabilities_of(logits, self.scale, self.offsets_K)
 
     def accept(self, probs_NK: ArrayLike) -> NDArray[np.bool_]:
         """Which tags are accepted, (N, K): those whose probability is at least their threshold.
@@ -119,3 +117,16 @@ class DecisionRule:
             raise BundleError(f"the decision rule is damaged: {error} is missing; save the bundle anew") from error
         except (TypeError, ValueError) as error:
             raise BundleError(f"the decision rule is damaged: {error}; save the bundle anew") from error
+
+
+def probabilities_of(
+    logits_NK: NDArray[np.float64], scale: float, offsets_K: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """σ(scale · logit + offset), (N, K).
+
+    >>> probabilities_of(np.array([[0.0, 1000.0]]), 1.0, np.zeros(2)).tolist()
+    [[0.5, 1.0]]
+    """
+    # log(1 + e^(−x)) by logaddexp: neither e^x nor e^(−x) overflows.
+    probs_NK: NDArray[np.float64] = np.exp(-np.logaddexp(0.0, -(scale * logits_NK + offsets_K)))
+    return probs_NK

@@ -11,8 +11,9 @@ from __future__ import annotations
 from typing import assert_never
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from tagnet.calibration.cells import BoolArray, Cells, FloatArray
 from tagnet.calibration.conformal import conformal_recall_threshold
 from tagnet.config import (
     ConformalRecallThresholdsConfig,
@@ -23,9 +24,6 @@ from tagnet.config import (
     ShrunkThresholdsConfig,
     ThresholdsConfig,
 )
-
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
 
 UNINFORMED = 0.5
 """The global threshold where no known cell is positive, so that no F1 can be had."""
@@ -67,34 +65,40 @@ def fit_thresholds(
     >>> fit_thresholds(probs_NK, y_NK, PerTagThresholdsConfig("per_tag")).tolist()
     [0.5, 0.25]
     """
-    probs, y = np.asarray(probs_NK, dtype=np.float64), np.asarray(y_NK, dtype=np.float64)
-    known = np.ones(probs.shape, dtype=bool) if known_NK is None else np.asarray(known_NK, dtype=bool)
-    if probs.ndim != 2 or not probs.shape == y.shape == known.shape:
-        raise ValueError(
-            f"expected probabilities, y and known of one shape (N, K), found {probs.shape}, {y.shape}, {known.shape}"
-        )
-    num_tags = probs.shape[1]
+    return thresholds_of_cells(Cells.of("probabilities", probs_NK, y_NK, known_NK), config)
+
+
+def thresholds_of_cells(cells: Cells, config: ThresholdsConfig) -> FloatArray:
+    """`fit_thresholds` of cells that are looked at a block of tags at a time."""
+    num_tags = cells.shape[1]
     if isinstance(config, FixedThresholdConfig):
         return np.full(num_tags, config.threshold)
-    y = np.where(known, y, 0.0)
-    positives_K: FloatArray = y.sum(0)
-    global_threshold = best_micro_f1_threshold(probs, y, known)
-    match config:
-        case GlobalThresholdConfig():
-            return np.full(num_tags, global_threshold)
-        case PerTagThresholdsConfig():
-            thresholds_K = best_f1_thresholds(probs, y, known)[0]
-        case ShrunkThresholdsConfig():
-            share_K = positives_K / np.maximum(positives_K + config.shrinkage, np.finfo(float).tiny)
-            safe_K = (plug_in_thresholds(probs, known) + global_threshold) / 2
-            thresholds_K = share_K * best_f1_thresholds(probs, y, known)[0] + (1 - share_K) * safe_K
-        case ConformalRecallThresholdsConfig():
-            return np.full(num_tags, conformal_recall_threshold(probs, y, config.recall) if y.any() else UNINFORMED)
-        case PlugInThresholdsConfig():
-            thresholds_K = plug_in_thresholds(probs, known)
-        case _:
-            assert_never(config)
-    return np.where(positives_K > 0, thresholds_K, global_threshold)
+    if isinstance(config, ConformalRecallThresholdsConfig):
+        whole = list(cells.blocks())
+        y_NK = np.concatenate([block.y_NK for block in whole], axis=1)
+        probs_NK = np.concatenate([block.scores_NK for block in whole], axis=1)
+        return np.full(
+            num_tags, conformal_recall_threshold(probs_NK, y_NK, config.recall) if y_NK.any() else UNINFORMED
+        )
+    global_threshold = micro_f1_threshold_of_cells(cells)
+    if isinstance(config, GlobalThresholdConfig):
+        return np.full(num_tags, global_threshold)
+    thresholds_K = np.empty(num_tags)
+    for tags, probs_NB, y_NB, known_NB in cells.blocks():
+        positives_B: FloatArray = y_NB.sum(0)
+        match config:
+            case PerTagThresholdsConfig():
+                own_B = best_f1_thresholds(probs_NB, y_NB, known_NB)[0]
+            case ShrunkThresholdsConfig():
+                share_B = positives_B / np.maximum(positives_B + config.shrinkage, np.finfo(float).tiny)
+                safe_B = (plug_in_thresholds(probs_NB, known_NB) + global_threshold) / 2
+                own_B = share_B * best_f1_thresholds(probs_NB, y_NB, known_NB)[0] + (1 - share_B) * safe_B
+            case PlugInThresholdsConfig():
+                own_B = plug_in_thresholds(probs_NB, known_NB)
+            case _:
+                assert_never(config)
+        thresholds_K[tags] = np.where(positives_B > 0, own_B, global_threshold)
+    return thresholds_K
 
 
 def plug_in_thresholds(probs_NK: FloatArray, known_NK: BoolArray) -> FloatArray:
@@ -112,10 +116,38 @@ def best_micro_f1_threshold(probs_NK: FloatArray, y_NK: FloatArray, known_NK: Bo
     >>> best_micro_f1_threshold(np.array([[1.0, 0.25], [0.25, 0.75]]), np.eye(2), np.ones((2, 2), bool))
     0.5
     """
-    if not (y_NK * known_NK).any():
+    return micro_f1_threshold_of_cells(Cells.of("probabilities", probs_NK, y_NK, known_NK))
+
+
+def micro_f1_threshold_of_cells(cells: Cells) -> float:
+    """`best_micro_f1_threshold` without sorting all cells: F1 only rises where a positive one is accepted.
+
+    So the scores of the positive cells are the only candidates, and of all other cells it matters how many lie at or
+    above each of them.
+    """
+    found = [(block.scores_NK[block.y_NK > 0], block.y_NK[block.y_NK > 0]) for block in cells.blocks()]
+    scores, weights = (np.concatenate(each) for each in zip(*found, strict=True)) if found else (np.zeros(0),) * 2
+    if not len(scores):
         return UNINFORMED
-    thresholds_1, _ = best_f1_thresholds(probs_NK.reshape(-1, 1), y_NK.reshape(-1, 1), known_NK.reshape(-1, 1))
-    return float(thresholds_1[0])
+    cuts_C, place = np.unique(scores, return_inverse=True)
+    hits_C = np.cumsum(np.bincount(place, weights)[::-1])[::-1]
+    above = np.zeros(len(cuts_C) + 1, dtype=np.int64)
+    for block in cells.blocks():
+        reached = np.searchsorted(cuts_C, block.scores_NK[block.known_NK], side="right")
+        above += np.bincount(reached, minlength=len(above))
+    accepted_C = np.cumsum(above[:0:-1])[::-1]
+    f1_C = 2 * hits_C / np.maximum(accepted_C + hits_C[0], 1e-300)
+    best = len(cuts_C) - 1 - int(f1_C[::-1].argmax())  # of equal ones the highest
+    upper = float(cuts_C[best])
+    lower = max(
+        (
+            float(np.where(block.known_NK & (block.scores_NK < upper), block.scores_NK, 0.0).max())
+            for block in cells.blocks()
+        ),
+        default=0.0,
+    )
+    middle = (upper + lower) / 2
+    return middle if middle > lower else upper
 
 
 def best_f1_thresholds(scores_NK: FloatArray, y_NK: FloatArray, known_NK: BoolArray) -> tuple[FloatArray, FloatArray]:

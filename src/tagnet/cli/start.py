@@ -20,7 +20,8 @@ COMMANDS = {
     "predict": "Suggest tags for texts, for a file of records of any size, or for lines of standard input.",
     "export": "Export a bundle to a format that is served without tagnet, and check that it still says the same.",
     "serve": "Serve a bundle over HTTP: suggested tags for programs, and a page for authors.",
-    "slices": "Find the parts of the records on which a model is worse than it thinks; of two, compare them part by part.",
+    "slices": "Find the parts of the records on which a model is worse than it thinks; of two, compare them part by "
+    "part.",
     "drift": "Say whether new records are still of the kind that a model was trained on.",
     "label": "Take records to a labelling tool and bring the answers back.",
 }

@@ -1,5 +1,6 @@
-"""Iterative stratification on sparse labels: the package's own dealing, record for record, in time that grows with the
-number of labels that records bear, not with records × tags.
+"""Iterative stratification on sparse labels: the package's own dealing, record for record.
+
+Its time grows with the number of labels that records bear, not with records × tags.
 
 N records, K tags, P parts.
 """
@@ -58,7 +59,7 @@ def deal(labels: SparseLabels, shares_P: NDArray[np.float64], random: np.random.
                 wanted_KP[each][part] -= 1
             wanted_P[part] -= 1
         waiting_N[records] = False
-        dealt = labels.take(records)
+        dealt = labels.take(records.astype(np.int64))
         remaining_K -= np.bincount(dealt.tags, minlength=num_tags)
     for record in np.flatnonzero(waiting_N).tolist():
         best = pick(wanted_P, list(parts))

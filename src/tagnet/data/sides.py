@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagnet.errors import SplitError
+from tagnet.records.sparse_labels import SparseLabels
 
 COURSE_FRACTIONS = (0.7, 0.15, 0.15)
 """The shares that the MadeWithML course asked for."""
@@ -121,7 +122,8 @@ def crossing_duplicates(groups: NDArray[np.int64], split: Split) -> list[tuple[i
     return pairs
 
 
-def unseen_tags(y_NK: NDArray[np.uint8], split: Split, tags: Sequence[str]) -> list[str]:
+def unseen_tags(y_NK: NDArray[np.uint8] | SparseLabels, split: Split, tags: Sequence[str]) -> list[str]:
     """Tags that validation or test bears and train does not."""
-    later_K = y_NK[np.concatenate([split.val, split.test])].any(axis=0)
-    return [tags[column] for column in np.flatnonzero(later_K & ~y_NK[split.train].any(axis=0)).tolist()]
+    labels = y_NK if isinstance(y_NK, SparseLabels) else SparseLabels.from_dense(y_NK)
+    later_K = labels.take(np.concatenate([split.val, split.test])).counts_K() > 0
+    return [tags[column] for column in np.flatnonzero(later_K & (labels.take(split.train).counts_K() == 0)).tolist()]

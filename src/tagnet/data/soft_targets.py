@@ -19,6 +19,7 @@ from tagnet.errors import RecordError, SplitError
 from tagnet.records.corpus import Corpus
 from tagnet.records.io import LoadedRecords
 from tagnet.records.sources import resolve_split_file
+from tagnet.records.sparse_labels import SparseLabels
 from tagnet.records.targets import GivenTargets
 
 
@@ -81,7 +82,7 @@ def take_targets(corpus: Corpus, given: GivenTargets) -> tuple[Corpus, SoftTarge
         known_NK[place, our] = given.known_NK[rows, column]
     y_NK = np.where(given_N[:, None], (targets_NK >= 0.5) & known_NK, corpus.y_NK).astype(np.uint8)
     soft = SoftTargets(given.source, targets_NK, known_NK, given_N, given.fingerprint)
-    return replace(corpus, y_NK=y_NK), soft, _warnings(given, theirs, tags, ours)
+    return replace(corpus, labels=SparseLabels.from_dense(y_NK)), soft, _warnings(given, theirs, tags, ours)
 
 
 def _warnings(given: GivenTargets, theirs: Sequence[int], tags: Sequence[str], ours: Sequence[int]) -> list[str]:
@@ -122,7 +123,7 @@ def split_around_targets(
     part = replace(
         corpus,
         records=tuple(corpus.records[index] for index in own),
-        y_NK=corpus.y_NK[own],
+        labels=corpus.labels.take(own),
         dropped_ids=(*corpus.dropped_ids, *ids),
     )
     split, warnings = make_split(part, groups[own], config, seed)

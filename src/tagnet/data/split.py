@@ -18,6 +18,7 @@ from tagnet.errors import ConfigError, SplitError
 from tagnet.records.corpus import Corpus
 from tagnet.records.record import Record
 from tagnet.records.sources import resolve_split_file
+from tagnet.records.sparse_labels import SparseLabels
 
 __all__ = [
     "COURSE_FRACTIONS",
@@ -37,7 +38,10 @@ __all__ = [
 
 
 def iterative_split(
-    y_NK: NDArray[np.uint8], fractions: tuple[float, float, float], seed: int, groups: NDArray[np.int64] | None = None
+    y_NK: NDArray[np.uint8] | SparseLabels,
+    fractions: tuple[float, float, float],
+    seed: int,
+    groups: NDArray[np.int64] | None = None,
 ) -> Split:
     """All three sides at once by iterative stratification (`stratify`); `fractions` of train, validation and test.
 
@@ -48,7 +52,7 @@ def iterative_split(
 
 
 def stratified_folds(
-    y_NK: NDArray[np.uint8], k: int, seed: int, groups: NDArray[np.int64] | None = None
+    y_NK: NDArray[np.uint8] | SparseLabels, k: int, seed: int, groups: NDArray[np.int64] | None = None
 ) -> NDArray[np.int64]:
     """The fold of each record, (N,), from 0 to k − 1, by iterative stratification (`stratify`).
 
@@ -145,8 +149,8 @@ def make_split(corpus: Corpus, groups: NDArray[np.int64], config: SplitConfig, s
         split = date_split(corpus.records, config.val_fraction, config.test_fraction, groups)
     else:
         fractions = (1 - config.val_fraction - config.test_fraction, config.val_fraction, config.test_fraction)
-        split = iterative_split(corpus.y_NK, fractions, seed, groups)
-    unseen = unseen_tags(corpus.y_NK, split, corpus.label_space.tags)
+        split = iterative_split(corpus.labels, fractions, seed, groups)
+    unseen = unseen_tags(corpus.labels, split, corpus.label_space.tags)
     if unseen:
         warnings.append(
             f"{len(unseen)} tag(s) of validation or test that no training record bears: {', '.join(map(repr, unseen))}"
@@ -162,21 +166,21 @@ def _fold_split(
     if config.file is not None:
         given = _read_split(corpus, config, config.file)
         pool, warnings = np.sort(np.concatenate([given.split.train, given.split.val])), list(given.warnings)
-    fold = _fold_of(corpus.y_NK[pool], config, seed, groups[pool])
+    fold = _fold_of(corpus.labels.take(pool), config, seed, groups[pool])
     return Split(*(pool[side] for side in fold.sides().values())), warnings
 
 
-def _fold_of(y_NK: NDArray[np.uint8], config: KFoldSplitConfig, seed: int, groups: NDArray[np.int64]) -> Split:
+def _fold_of(labels: SparseLabels, config: KFoldSplitConfig, seed: int, groups: NDArray[np.int64]) -> Split:
     rest_share = 1 - 1 / config.folds
     if config.val_fraction >= rest_share:
         raise ConfigError(
             f"split.val_fraction: expected less than {rest_share:.3g}, what {config.folds} folds leave beside the test "
             f"fold, found {config.val_fraction!r}"
         )
-    fold_N = stratified_folds(y_NK, config.folds, seed, groups)
+    fold_N = stratified_folds(labels, config.folds, seed, groups)
     rest = np.flatnonzero(fold_N != config.fold)
     part_R = stratify(
-        y_NK[rest], [1 - config.val_fraction / rest_share, config.val_fraction / rest_share], seed, groups[rest]
+        labels.take(rest), [1 - config.val_fraction / rest_share, config.val_fraction / rest_share], seed, groups[rest]
     )
     return Split(rest[part_R == 0], rest[part_R == 1], np.flatnonzero(fold_N == config.fold))
 
@@ -219,5 +223,5 @@ def _draw_val(corpus: Corpus, split: Split, config: SplitConfig, seed: int, grou
         if not older:
             raise SplitError(f"{config.file}: expected records of train older than those that validate, found none")
         return Split(train[np.concatenate(older)], train[np.concatenate(newer)], split.test)
-    part_T = stratify(corpus.y_NK[train], [1 - share, share], seed, groups[train])
+    part_T = stratify(corpus.labels.take(train), [1 - share, share], seed, groups[train])
     return Split(train[part_T == 0], train[part_T == 1], split.test)

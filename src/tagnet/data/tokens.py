@@ -114,20 +114,35 @@ def tokenize(
             f"data.window_overlap: expected fewer than the {room} tokens of text that fit into a window, "
             f"found {window_overlap}"
         )
-    texts_N: list[list[NDArray[np.int32]]] = []
+    parts: list[NDArray[np.int32]] = []
+    lengths_S: list[int] = []
+    windows_N: list[int] = []
     over_limit_N: list[bool] = []
     _switch_off(tokenizer)
     tokenizer.enable_truncation(max_tokens, stride=window_overlap or 0)
     try:
         for start in range(0, len(texts), _CHUNK):
+            # An array a chunk, not a text: small arrays are mostly overhead.
+            ids: list[int] = []
             for encoding in tokenizer.encode_batch_fast(list(texts[start : start + _CHUNK])):
                 more = encoding.overflowing
                 over_limit_N.append(bool(more))
                 sequences = [encoding, *more] if window_overlap is not None else [encoding]
-                texts_N.append([np.asarray(s.ids, dtype=np.int32) for s in sequences])
+                windows_N.append(len(sequences))
+                for sequence in sequences:
+                    found = sequence.ids
+                    lengths_S.append(len(found))
+                    ids.extend(found)
+            parts.append(np.asarray(ids, dtype=np.int32))
     finally:
         tokenizer.no_truncation()
-    return _join(texts_N, np.asarray(over_limit_N, dtype=np.bool_), max_tokens)
+    return TokenizedTexts(
+        token_ids=np.concatenate(parts) if parts else np.zeros(0, np.int32),
+        sequence_starts=_starts(lengths_S),
+        text_starts=_starts(windows_N),
+        over_limit_N=np.asarray(over_limit_N, dtype=np.bool_),
+        max_tokens=max_tokens,
+    )
 
 
 def _switch_off(tokenizer: Tokenizer) -> None:

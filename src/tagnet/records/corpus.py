@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from tagnet.config import LabelsConfig
 from tagnet.records.io import LoadedRecords
 from tagnet.records.label_space import LabelSpace, build_label_space, count_tags, unknown_tag_warnings
 from tagnet.records.record import Record, RecordId, render, text_template
+from tagnet.records.sparse_labels import SparseLabels
 from tagnet.records.taxonomy import Taxonomy
 
 
@@ -55,11 +57,16 @@ class Corpus:
     """Those kept, in file order, with their tags as written."""
     label_space: LabelSpace
     taxonomy: Taxonomy | None
-    y_NK: NDArray[np.uint8]
-    """(N, K), 1 where the record bears the tag."""
+    labels: SparseLabels
+    """The tags that each record bears."""
     report: CorpusReport
     dropped_ids: tuple[RecordId, ...] = ()
     """Ids of the records that were dropped as untagged: known, but not among `records`."""
+
+    @cached_property
+    def y_NK(self) -> NDArray[np.uint8]:
+        """The labels as a matrix, (N, K), 1 where the record bears the tag; made when it is first asked for."""
+        return self.labels.dense_NK()
 
     def texts(self, features: Sequence[str]) -> list[str]:
         """The N texts that these fields make."""
@@ -70,7 +77,7 @@ class Corpus:
 def prepare_corpus(
     loaded: LoadedRecords, taxonomy: Taxonomy | None, labels: LabelsConfig, keep_ids: Collection[str] = ()
 ) -> Corpus:
-    """Records as read → label space and y_NK.
+    """Records as read → label space and labels.
 
     In this order: aliases become their tags and tags outside the taxonomy are dropped; ancestors are added; excluded
     tags are dropped; tags are counted over all records, and scarce ones dropped; records without a tag are dropped,
@@ -83,17 +90,18 @@ def prepare_corpus(
     tag_lists, outside, aliases = _canonical_tags(loaded.records, taxonomy, labels)
     counts = count_tags(tag_lists)
     label_space = build_label_space(tag_lists, labels)
-    y_NK = label_space.encode(tag_lists)
-    kept_N = np.asarray(y_NK.any(axis=1) if labels.untagged == "drop" else np.ones(len(tag_lists), dtype=bool))
-    kept_N |= np.fromiter((str(record.id) in keep_ids for record in loaded.records), dtype=bool, count=len(kept_N))
-    y_NK = y_NK[kept_N]
+    borne = label_space.encode_sparse(tag_lists)
+    kept_N = np.diff(borne.starts) > 0 if labels.untagged == "drop" else np.ones(len(tag_lists), dtype=bool)
+    if keep_ids:
+        kept_N |= np.fromiter((str(record.id) in keep_ids for record in loaded.records), dtype=bool, count=len(kept_N))
+    borne = borne.take(np.flatnonzero(kept_N))
     left_out = {tag: count for tag, count in counts.items() if tag not in label_space}
     report = CorpusReport(
         num_rows=len(loaded.records) + len(loaded.skipped),
         num_skipped=len(loaded.skipped),
-        num_records=len(y_NK),
+        num_records=borne.shape[0],
         num_untagged_dropped=int((~kept_N).sum()),
-        num_positives=int(y_NK.sum(dtype=np.int64)),
+        num_positives=len(borne.tags),
         outside_taxonomy=_by_count(outside),
         resolved_aliases=_by_count(aliases),
         below_min_count=_by_count({tag: n for tag, n in left_out.items() if tag not in labels.exclude}),
@@ -110,7 +118,7 @@ def prepare_corpus(
         records=tuple(record for record, kept in zip(loaded.records, kept_N, strict=True) if kept),
         label_space=label_space,
         taxonomy=taxonomy,
-        y_NK=y_NK,
+        labels=borne,
         report=report,
         dropped_ids=tuple(record.id for record, kept in zip(loaded.records, kept_N, strict=True) if not kept),
     )

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from tagnet.config import LabelsConfig
 from tagnet.errors import LabelSpaceError, nearest
+from tagnet.records.sparse_labels import SparseLabels
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,17 @@ class LabelSpace:
                 if column is not None:
                     y_NK[row, column] = 1
         return y_NK
+
+    def encode_sparse(self, tag_lists: Sequence[Iterable[str]]) -> SparseLabels:
+        """What `encode` gives, without the matrix.
+
+        >>> LabelSpace(("nlp", "vision")).encode_sparse([["vision", "unheard-of"], []]).tags.tolist()
+        [1]
+        """
+        columns = self._columns
+        return SparseLabels.from_lists(
+            ({columns[tag] for tag in tags if tag in columns} for tags in tag_lists), len(self)
+        )
 
     def decode(self, y_NK: NDArray[np.generic]) -> list[tuple[str, ...]]:
         """The tags of each row of y_NK: (N, K), those whose cell is not 0."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +26,7 @@ class SparseLabels:
         return len(self.starts) - 1, self.num_tags
 
     @classmethod
-    def from_lists(cls, columns_of: Iterable[Sequence[int]], num_tags: int) -> SparseLabels:
+    def from_lists(cls, columns_of: Iterable[Collection[int]], num_tags: int) -> SparseLabels:
         """From the columns of each record, in any order.
 
         >>> SparseLabels.from_lists([[2, 0], []], 3).dense_NK().tolist()
