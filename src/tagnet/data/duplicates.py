@@ -12,17 +12,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from tagnet.data.shingles import (
-    Ints,
-    Shingles,
-    UInts,
-    mix,
-    shingles_of,
-    sort_rows,
-    starts_of,
-    take_rows,
-    words_of_texts,
-)
+from tagnet.data.shingles import Shingles, mix, shingles_of, words_of_texts
+from tagnet.records.ragged import Ints, UInts, sort_rows, starts_of, take_rows
 
 MOST_IN_LIST = 128
 """All texts of a list are compared with each other up to this many."""

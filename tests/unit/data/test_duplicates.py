@@ -77,10 +77,15 @@ def test_crowded_shingles_lose_no_pair(monkeypatch: pytest.MonkeyPatch, replaced
     texts = resampled(250, replaced, num_sources=6)
     expected = brute_force(texts, similarity)
     assert 6 < len(set(expected)) < 250
-    banded = []
+    banded: list[int] = []
     bands = duplicates._bands
+
+    def record(shingles: Any, texts: Any, bound: float) -> Any:
+        banded.append(len(texts))
+        return bands(shingles, texts, bound)
+
     monkeypatch.setattr(duplicates, "MOST_IN_LIST", 8)
-    monkeypatch.setattr(duplicates, "_bands", lambda *given: banded.append(len(given[1])) or bands(*given))
+    monkeypatch.setattr(duplicates, "_bands", record)
     assert duplicate_groups(texts, similarity).tolist() == expected
     assert banded[0] > 100, "nothing was left to the bands"
 

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tagnet.data.shingles import mix, shingles_of, sort_rows, starts_of, take_rows, words_of_texts
+from tagnet.data.shingles import mix, shingles_of, words_of_texts
 
 TEXTS = st.lists(st.lists(st.sampled_from(["a", "B", "b", "c"]), max_size=9).map(" ".join), min_size=1, max_size=12)
 
@@ -49,14 +49,3 @@ def test_mixing_is_one_to_one_and_spreads_small_numbers() -> None:
     assert len(np.unique(mixed)) == 2**16
     high = np.bincount((mixed >> np.uint64(60)).astype(np.int64), minlength=16)
     assert abs(high - 2**12).max() < 400
-
-
-@given(st.lists(st.lists(st.integers(0, 2**64 - 1), max_size=5), max_size=8), st.data())
-def test_rows_are_taken_and_sorted(rows: list[list[int]], data: st.DataObject) -> None:
-    values = np.array([value for row in rows for value in row], dtype=np.uint64)
-    starts = starts_of(np.array([len(row) for row in rows], dtype=np.int64))
-    index = data.draw(st.lists(st.integers(0, len(rows) - 1), max_size=6)) if rows else []
-    taken, taken_starts = take_rows(values, starts, np.array(index, dtype=np.int64))
-    assert [taken[a:b].tolist() for a, b in pairwise(taken_starts)] == [rows[i] for i in index]
-    sort_rows(values, starts)
-    assert values.tolist() == [value for row in rows for value in sorted(row)]
