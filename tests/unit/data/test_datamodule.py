@@ -28,6 +28,7 @@ SIZES = TrainerConfig(
     num_nodes=1,
     precision="32-true",
     compile=False,
+    packing=None,
     gradient_checkpointing=False,
     batch_size=8,
     eval_batch_size=3,
