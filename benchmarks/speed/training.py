@@ -31,7 +31,7 @@ PLOT = Path(__file__).parents[2] / "docs" / "images" / "speed_training.svg"
 STEPS = {"trainer_padded": 16}
 """Steps of a contender; of all others 32, an epoch of protocol B."""
 PLACED = {"OMP_PROC_BIND": "true", "OMP_PLACES": "cores"}
-"""A core for each thread, for every contender: left alone, a small machine was seen to keep both threads on one core."""
+"""A core for each thread, for every contender: a small machine was seen to keep both threads on one."""
 WORDS = {
     "trainer_padded": "Trainer, padded to 128",
     "trainer_tuned": "Trainer, tuned, float32",
@@ -105,8 +105,8 @@ def table(*, markdown: bool) -> None:
             )
     rounds, threads = len({each["round"] for each in results}), results[0]["threads"] if results else 0
     note = (
-        f"Medians over {rounds} rounds, least and greatest in brackets; batches of 32, {threads} threads. The machine's "
-        "rate is measured in each round, in the contender's own precision; operations are those of real tokens."
+        f"Medians over {rounds} rounds, least and greatest in brackets; batches of 32, {threads} threads. The rate of the "
+        "machine is measured in each round, in the contender's own precision; operations are those of real tokens."
     )
     show("Training throughput", shown, note, markdown=markdown)
 

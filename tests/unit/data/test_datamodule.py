@@ -31,6 +31,7 @@ SIZES = TrainerConfig(
     packing=None,
     gradient_checkpointing=False,
     batch_size=8,
+    tags_at_once=None,
     eval_batch_size=3,
     accumulate=1,
     max_epochs=None,
