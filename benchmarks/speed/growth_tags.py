@@ -5,9 +5,9 @@
     python -m benchmarks.speed.growth_tags plot         docs/images/speed_growth_tags.svg
 
 Each stage of a cell runs in a process of its own, so that its peak memory is its own; none is run twice. The embedded
-encoder, batches of 32 texts of MadeWithML ($TAGNET_DATA); tags by Zipf's law, five a record. Metrics: as many records as
-tags, at least 10,000; their probabilities come from vectors, as a network's do. A hundred thousand tags take about ten
-minutes.
+encoder, batches of 32 texts of MadeWithML ($TAGNET_DATA); tags by Zipf's law, five a record. Metrics: as many records
+as tags, at least 10,000; their probabilities come from vectors, as a network's do. A hundred thousand tags take about
+ten minutes.
 """
 
 from __future__ import annotations

@@ -105,7 +105,7 @@ def table(*, markdown: bool) -> None:
             )
     rounds, threads = len({each["round"] for each in results}), results[0]["threads"] if results else 0
     note = (
-        f"Medians over {rounds} rounds, least and greatest in brackets; batches of 32, {threads} threads. The rate of the "
+        f"Medians over {rounds} rounds, least and greatest in brackets; batches of 32, {threads} threads. The "
         "machine is measured in each round, in the contender's own precision; operations are those of real tokens."
     )
     show("Training throughput", shown, note, markdown=markdown)
