@@ -208,8 +208,8 @@ def table(*, markdown: bool) -> None:
     sums = [sum(each["stages"][stage]["seconds"] for stage in _TOGETHER) for each in results]
     shown.add_row(f"together ({' + '.join(_TOGETHER)})", *(f"{each:.0f} s" for each in sums), "")
     note = (
-        "Each stage in the process of those before it; memory is the most that the process had by the end of the stage. "
-        "1,000 tags. The exponent is the slope of log seconds over log records, of times from 0.05 s on."
+        "Each stage in the process of those before it; memory is the most that the process had by then. 1,000 tags. "
+        "The exponent is the slope of log seconds over log records, of times from 0.05 s on."
     )
     show("Growth with the number of records", shown, note, markdown=markdown)
 

@@ -34,6 +34,9 @@ class TrainerConfig:
     batch_size: int | None
     """Records in a batch, over all processes; null: 16, and up to 64 where the fewest epochs would else take more than
     four times `steps`."""
+    tags_at_once: int | None
+    """Tags whose logits and losses are held at one time in a training step; null: all, or a part of them where a batch
+    has more than four million cells. Not every loss can be cut (`loss=zlpr` cannot)."""
     eval_batch_size: int
     """Records in a batch when nothing is learned."""
     accumulate: int
@@ -54,7 +57,7 @@ class TrainerConfig:
     def __post_init__(self) -> None:
         for key in ("eval_batch_size", "accumulate", "steps"):
             require(getattr(self, key) >= 1, f"trainer.{key}", "at least 1", getattr(self, key))
-        for key in ("batch_size", "devices", "num_nodes", "max_epochs", "patience", "checkpoint_steps"):
+        for key in ("batch_size", "devices", "num_nodes", "max_epochs", "patience", "checkpoint_steps", "tags_at_once"):
             value = getattr(self, key)
             require(value is None or value >= 1, f"trainer.{key}", "null or at least 1", value)
         if self.accelerator == "cpu":

@@ -76,11 +76,11 @@ def collate(
     texts: TokenizedTexts,
     index_B: Sequence[int] | NDArray[np.int64],
     pad_id: int,
-    targets_NK: NDArray[np.float32] | None = None,
-    known_NK: NDArray[np.bool_] | None = None,
+    targets_BK: NDArray[np.float32] | None = None,
+    known_BK: NDArray[np.bool_] | None = None,
     share: float = 1.0,
 ) -> Batch:
-    """Put the texts of these indices into one padded batch, as wide as its longest sequence."""
+    """Put the texts of these indices into one padded batch, as wide as its longest sequence; targets are theirs."""
     index = np.asarray(index_B, dtype=np.int64)
     texts_B = [texts.sequences(i) for i in index.tolist()]
     sequences_S = [sequence for sequences in texts_B for sequence in sequences]
@@ -93,7 +93,7 @@ def collate(
         input_ids_ST=torch.from_numpy(input_ids_ST),
         mask_ST=torch.from_numpy(mask_ST),
         text_of_S=text_of_S,
-        targets_BK=None if targets_NK is None else torch.from_numpy(targets_NK[index]),
-        known_BK=None if known_NK is None else torch.from_numpy(known_NK[index]),
+        targets_BK=None if targets_BK is None else torch.from_numpy(targets_BK),
+        known_BK=None if known_BK is None else torch.from_numpy(known_BK),
         share=share,
     )

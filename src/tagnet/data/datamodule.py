@@ -19,16 +19,24 @@ from tagnet.data.padding import plan_in_order_of_length
 from tagnet.data.sampling import epoch_indices
 from tagnet.data.split import Split
 from tagnet.data.tokens import TokenizedTexts
+from tagnet.records.sparse_labels import SparseLabels
 
 
 @dataclass(frozen=True)
 class Targets:
     """What a network should say about N texts."""
 
-    targets_NK: NDArray[np.float32]
-    """In [0, 1]; a value between is a soft target."""
+    targets_NK: NDArray[np.float32] | SparseLabels
+    """In [0, 1]; a value between is a soft target. Labels: 1 where a record bears a tag."""
     known_NK: NDArray[np.bool_] | None = None
     """Which cells are known; None: all."""
+
+    def of(self, index_B: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
+        """Targets, (B, K), and which cells are known, of some texts."""
+        known_BK = None if self.known_NK is None else self.known_NK[index_B]
+        if isinstance(self.targets_NK, SparseLabels):
+            return self.targets_NK.take(index_B).dense_NK().astype(np.float32), known_BK
+        return self.targets_NK[index_B], known_BK
 
 
 @dataclass(frozen=True)
@@ -151,10 +159,8 @@ class TextDataModule(pl.LightningDataModule):
         return self.trainer.current_epoch, self.trainer.global_rank, self.trainer.world_size
 
     def _make(self, planned: PlannedBatch) -> Batch:
-        targets = self._targets
-        return collate(
-            self._texts, planned.index_B, self._pad_id, targets.targets_NK, targets.known_NK, share=planned.share
-        )
+        targets_BK, known_BK = self._targets.of(planned.index_B)
+        return collate(self._texts, planned.index_B, self._pad_id, targets_BK, known_BK, share=planned.share)
 
     def _loader(self, planned: Sequence[PlannedBatch], done: int = 0) -> DataLoader[Batch]:
         # Collating from memory takes well under a millisecond: worker processes would cost more than they bring.

@@ -42,17 +42,26 @@ class Loss(nn.Module):
         function: Callable[..., Tensor],
         settings: Mapping[str, Any] | None = None,
         arrays_K: Mapping[str, NDArray[np.float64]] | None = None,
+        *,
+        cellwise: bool = True,
     ) -> None:
         super().__init__()
+        self.cellwise = cellwise
+        """Whether it is the mean of what each known cell costs by itself: it can be had a few tags at a time."""
         self._function = function
         self._settings = dict(settings or {})
         self._arrays = tuple(arrays_K or {})
         for name, array_K in (arrays_K or {}).items():
             self.register_buffer(name, torch.tensor(array_K, dtype=torch.float32), persistent=False)
 
-    def forward(self, logits_BK: Tensor, targets_BK: Tensor, known_BK: Tensor | None = None) -> Tensor:
-        """The loss of a batch, a scalar: logits and targets in [0, 1] are (B, K), the mask (B, K) bool or None."""
-        arrays = {name: getattr(self, name) for name in self._arrays}
+    def forward(
+        self, logits_BK: Tensor, targets_BK: Tensor, known_BK: Tensor | None = None, tags: slice = slice(None)
+    ) -> Tensor:
+        """The loss of a batch, a scalar: logits and targets in [0, 1] are (B, K), the mask (B, K) bool or None.
+
+        `tags` says which tags' columns these are, for a loss that is `cellwise`.
+        """
+        arrays = {name: getattr(self, name)[tags] for name in self._arrays}
         result: Tensor = self._function(logits_BK, targets_BK, known_BK, **arrays, **self._settings)
         return result
 
@@ -102,6 +111,7 @@ def make_loss(config: LossConfig, positives_K: Tensor | NDArray[np.number], num_
                     "inverse_counts_K": inverse_counts(counts_K),
                     "prior_log_odds_K": clipped_log_odds(counts_K, num_records),
                 },
+                cellwise=False,
             )
         case ClassBalancedConfig():
             return Loss(
@@ -113,7 +123,7 @@ def make_loss(config: LossConfig, positives_K: Tensor | NDArray[np.number], num_
                 },
             )
         case ZLPRConfig():
-            return Loss(zlpr_loss)
+            return Loss(zlpr_loss, cellwise=False)
         case TwoWayConfig():
             return Loss(
                 two_way_loss,
@@ -121,6 +131,7 @@ def make_loss(config: LossConfig, positives_K: Tensor | NDArray[np.number], num_
                     "positive_temperature": config.positive_temperature,
                     "negative_temperature": config.negative_temperature,
                 },
+                cellwise=False,
             )
         case _:
             assert_never(config)

@@ -22,9 +22,18 @@ class LinearHead(nn.Module):
         self.bias = nn.Parameter(torch.zeros(num_tags))
         nn.init.normal_(self.weight, std=0.02)
 
-    def forward(self, pooled_BH: Tensor) -> Tensor:
+    def rows(self) -> tuple[nn.Parameter, ...]:
+        """The parameters, each with a row a tag."""
+        return self.weight, self.bias
+
+    @staticmethod
+    def logits(pooled_BH: Tensor, mask_BT: Tensor | None, weight_KH: Tensor, bias_K: Tensor) -> Tensor:
+        """Logits by some of the rows: (B, K)."""
+        return nn.functional.linear(pooled_BH, weight_KH, bias_K)
+
+    def forward(self, pooled_BH: Tensor, mask_BT: Tensor | None = None) -> Tensor:
         """Logits: (B, K)."""
-        return nn.functional.linear(pooled_BH, self.weight, self.bias)
+        return self.logits(pooled_BH, mask_BT, *self.rows())
 
 
 class LabelAttentionHead(nn.Module):
@@ -37,13 +46,22 @@ class LabelAttentionHead(nn.Module):
         self.bias = nn.Parameter(torch.zeros(num_tags))
         nn.init.normal_(self.weight, std=0.02)
 
-    def forward(self, states_BTH: Tensor, mask_BT: Tensor) -> Tensor:
-        """Logits: (B, K)."""
-        scores_BKT = torch.einsum("kh,bth->bkt", self.query, states_BTH) / math.sqrt(states_BTH.shape[-1])
+    def rows(self) -> tuple[nn.Parameter, ...]:
+        """The parameters, each with a row a tag."""
+        return self.query, self.weight, self.bias
+
+    @staticmethod
+    def logits(states_BTH: Tensor, mask_BT: Tensor, query_KH: Tensor, weight_KH: Tensor, bias_K: Tensor) -> Tensor:
+        """Logits by some of the rows: (B, K)."""
+        scores_BKT = torch.einsum("kh,bth->bkt", query_KH, states_BTH) / math.sqrt(states_BTH.shape[-1])
         scores_BKT = scores_BKT.masked_fill(mask_BT[:, None, :] == 0, torch.finfo(scores_BKT.dtype).min)
         # ⟨Σ_t a_t h_t, w_k⟩ = Σ_t a_t ⟨h_t, w_k⟩: the (B, K, H) tensor of attended states is never made.
-        evidence_BKT = torch.einsum("kh,bth->bkt", self.weight, states_BTH)
-        return (scores_BKT.softmax(-1) * evidence_BKT).sum(-1) + self.bias
+        evidence_BKT = torch.einsum("kh,bth->bkt", weight_KH, states_BTH)
+        return (scores_BKT.softmax(-1) * evidence_BKT).sum(-1) + bias_K
+
+    def forward(self, states_BTH: Tensor, mask_BT: Tensor) -> Tensor:
+        """Logits: (B, K)."""
+        return self.logits(states_BTH, mask_BT, *self.rows())
 
 
 def prior_log_odds(positives_K: NDArray[np.int64], num_records: int) -> Tensor:

@@ -54,17 +54,20 @@ class TaggerNetwork(nn.Module):
         Returns:
             Logits, (B, K). A text of several windows has each tag's largest logit: some part of it speaks for the tag.
         """
+        logits_SK = self.head(self.read(input_ids_ST, mask_ST), mask_ST)
+        if self.lexical is not None:
+            logits_SK = logits_SK.float() + self.lexical(input_ids_ST, mask_ST)
+        return logits_SK if text_of_S is None else max_over_windows(logits_SK, text_of_S)
+
+    def read(self, input_ids_ST: Tensor, mask_ST: Tensor) -> Tensor:
+        """What the head looks at, after dropout: pooled vectors, (S, H), or with label attention states, (S, T, H)."""
         if self.packed and self.training:
             states_STH = packed_states(self.encoder, input_ids_ST, mask_ST)
         else:
             states_STH = self.encoder(input_ids=input_ids_ST, attention_mask=mask_ST).last_hidden_state
-        if isinstance(self.head, LabelAttentionHead):
-            logits_SK = self.head(self.dropout(states_STH), mask_ST)
-        else:
-            logits_SK = self.head(self.dropout(self.pooling(states_STH, mask_ST)))
-        if self.lexical is not None:
-            logits_SK = logits_SK.float() + self.lexical(input_ids_ST, mask_ST)
-        return logits_SK if text_of_S is None else max_over_windows(logits_SK, text_of_S)
+        pools = not isinstance(self.head, LabelAttentionHead)
+        read: Tensor = self.dropout(self.pooling(states_STH, mask_ST) if pools else states_STH)
+        return read
 
     def embed(self, input_ids_ST: Tensor, mask_ST: Tensor) -> Tensor:
         """Pooled vectors of the sequences, (S, H); under label-wise attention the mean of their tokens."""

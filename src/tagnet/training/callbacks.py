@@ -89,11 +89,11 @@ class PerTagMetrics(pl.Callback):
         assert view is not None
         metrics = overall_metrics(view.probs_VK, view.y_VK, view.accepted_VK, self._at_k)
         index_V, logits_VK = pl_module.validation_logits()
-        known_NK = self._targets.known_NK
+        targets_VK, known_VK = self._targets.of(index_V)
         loss = pl_module.loss(
             torch.from_numpy(logits_VK).to(pl_module.device),
-            torch.from_numpy(self._targets.targets_NK[index_V]).to(pl_module.device),
-            None if known_NK is None else torch.from_numpy(known_NK[index_V]).to(pl_module.device),
+            torch.from_numpy(targets_VK).to(pl_module.device),
+            None if known_VK is None else torch.from_numpy(known_VK).to(pl_module.device),
         )
         values = {f"val.{name}": float(value) for name, value in metrics.items()} | {"val.loss": float(loss)}
         # float64: ties between epochs must not come from rounding.

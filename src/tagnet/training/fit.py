@@ -51,6 +51,7 @@ from tagnet.training.module import TaggerModule
 from tagnet.training.objective import Objective, read_objective
 from tagnet.training.optim import choose_batch_size, choose_epochs
 from tagnet.training.out_of_memory import memory_errors
+from tagnet.training.pieces import choose_tags_at_once
 from tagnet.training.preflight import check_memory
 from tagnet.training.processes import check_launch, warn_of_parts
 from tagnet.training.progress import TrainingProgress
@@ -298,7 +299,7 @@ def _train(
     tags = prepared.corpus.label_space.tags
     positives_K = y_NK[split.train].sum(0, dtype=np.int64)
     soft = prepared.soft
-    targets = Targets(y_NK.astype(np.float32)) if soft is None else Targets(soft.targets_NK, soft.known_NK)
+    targets = Targets(prepared.corpus.labels) if soft is None else Targets(soft.targets_NK, soft.known_NK)
     settings = config.trainer
     data = TextDataModule(tokens, targets, y_NK, split, encoder.pad_id, config.sampler, settings, config.run.seed)
 
@@ -310,7 +311,8 @@ def _train(
     logger.info("training: %d epochs of %d steps, batches of %d", num_epochs, steps_an_epoch, settings.batch_size)
 
     loss = make_loss(config.loss, positives_K, len(split.train))
-    module = TaggerModule(network, loss, config.optim, num_steps, config.run.seed)
+    pieces = choose_tags_at_once(settings, loss, len(tags))
+    module = TaggerModule(network, loss, config.optim, num_steps, config.run.seed, pieces)
     calibrated = CalibratedThresholds(tags, y_NK, config.calibrator, config.thresholds)
     collapse = CollapseCheck(calibrated, positives_K / len(split.train), config.evaluation.on_collapse)
     callbacks = [

@@ -17,6 +17,7 @@ from tagnet.model.network import TaggerNetwork, enable_gradient_checkpointing
 from tagnet.model.seen_rows import train_seen_rows
 from tagnet.prediction.inference import compute_embeddings
 from tagnet.training.packing import packs, rows_met
+from tagnet.training.trainer import choose_precision, processor_has_bf16
 from tagnet.training.unreached import freeze_unreached
 from tagnet.training.warm_start import EarlierNetwork
 
@@ -43,10 +44,17 @@ def initial_network(config: TrainConfig, encoder: Encoder, prepared: Prepared, t
     if config.model.head == "tag_names":
         names = tokenize(encoder.tokenizer, [tag.replace("-", " ") for tag in tags], tokens.max_tokens)
         sample = np.random.default_rng(config.run.seed).permutation(train)[:_NAME_SAMPLE]
+        # Where training starts need not be known to more digits than it takes its steps with.
+        half = processor_has_bf16() and choose_precision(config.trainer) == "bf16-mixed"
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            names_KH, texts_NH = (
+                compute_embeddings(network, texts, encoder.pad_id, batch_size=64)
+                for texts in (names, tokens.take(sample))
+            )
         start_from_tag_names(
             network.head,
-            torch.from_numpy(compute_embeddings(network, names, encoder.pad_id, batch_size=64)),
-            torch.from_numpy(compute_embeddings(network, tokens.take(sample), encoder.pad_id, batch_size=64)),
+            torch.from_numpy(names_KH),
+            torch.from_numpy(texts_NH),
             _NAME_SCALE,
             torch.from_numpy(prepared.corpus.y_NK[sample].astype(np.float32)),
         )

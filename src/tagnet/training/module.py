@@ -19,6 +19,7 @@ from tagnet.data.batches import Batch
 from tagnet.model.network import TaggerNetwork
 from tagnet.training.distributed import gather
 from tagnet.training.optim import make_optimizer, make_schedule
+from tagnet.training.pieces import loss_in_pieces
 from tagnet.training.sharding import shard
 
 
@@ -29,13 +30,22 @@ class TaggerModule(pl.LightningModule):
     that a run that was continued draws the same ones.
     """
 
-    def __init__(self, network: TaggerNetwork, loss: nn.Module, optim: OptimConfig, num_steps: int, seed: int) -> None:
+    def __init__(
+        self,
+        network: TaggerNetwork,
+        loss: nn.Module,
+        optim: OptimConfig,
+        num_steps: int,
+        seed: int,
+        tags_at_once: int | None = None,
+    ) -> None:
         super().__init__()
         self.network = network
         self.loss = loss
         self._optim = optim
         self._num_steps = num_steps
         self._seed = seed
+        self._tags_at_once = tags_at_once
         self._val_outputs: list[tuple[Tensor, Tensor]] = []
         self._val_logits: tuple[NDArray[np.int64], NDArray[np.float32]] | None = None
 
@@ -51,8 +61,11 @@ class TaggerModule(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of a batch, a scalar."""
-        logits_BK = self.network(batch.input_ids_ST, batch.mask_ST, batch.text_of_S)
-        loss: Tensor = self.loss(logits_BK, batch.targets_BK, batch.known_BK)
+        if self._tags_at_once is None:
+            logits_BK = self.network(batch.input_ids_ST, batch.mask_ST, batch.text_of_S)
+            loss: Tensor = self.loss(logits_BK, batch.targets_BK, batch.known_BK)
+        else:
+            loss = loss_in_pieces(self.network, self.loss, batch, self._tags_at_once)
         return loss * batch.share
 
     def on_validation_epoch_start(self) -> None:

@@ -112,7 +112,7 @@ def test_little_is_padding(num_texts: int, batch_size: int) -> None:
 def test_a_batch_by_hand() -> None:
     targets_NK = np.array([[0, 1], [1, 0], [0.5, 1]], dtype=np.float32)
     known_NK = np.array([[True, True], [True, False], [False, True]])
-    batch = collate(texts_of([[2], [3], [1]]), [2, 0], 7, targets_NK, known_NK)
+    batch = collate(texts_of([[2], [3], [1]]), [2, 0], 7, targets_NK[[2, 0]], known_NK[[2, 0]])
     assert batch.index_B.tolist() == [2, 0]
     assert batch.input_ids_ST.tolist() == [[105, 7], [100, 101]]
     assert batch.mask_ST.tolist() == [[1, 0], [1, 1]]
