@@ -69,7 +69,9 @@ def _join_similar(shingles: Shingles, similarity: float) -> Ints:
     ranks_E, text_E = _rarest(shingles, similarity)
     for first_P, second_P in pairs_of_lists(ranks_E, text_E):
         group_D = _join(group_D, *_alike(shingles, marks_D, group_D, first_P, second_P, similarity))
-    crowded = np.unique(text_E[_list_sizes(ranks_E) > MOST_IN_LIST])
+    crowded_D = np.zeros(len(group_D), dtype=bool)
+    crowded_D[text_E[_list_sizes(ranks_E) > MOST_IN_LIST]] = True
+    crowded = np.flatnonzero(crowded_D)
     for band_T, finer_T in _bands(shingles, crowded, similarity):
         # Where over 128 texts share a band, those stand near each other that share more hashes.
         order = np.lexsort((*finer_T, band_T))
