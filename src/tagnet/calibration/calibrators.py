@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -56,12 +56,12 @@ def fit_calibrator(
     """
     cells = Cells.of("logits", logits_NK, y_NK, known_NK)
     num_known, squares, positives = 0, 0.0, 0.0
-    for _, logits_NB, y_NB, known_NB in cells.blocks():
-        if not np.isfinite(logits_NB[known_NB]).all():
+    for _, logits_nK, y_nK, known_nK in cells.blocks_of_records():
+        if not np.isfinite(logits_nK[known_nK]).all():
             raise ValueError("logits: expected finite numbers in known cells, found NaN or infinity")
-        num_known += int(known_NB.sum())
-        squares += float((np.where(known_NB, logits_NB, 0.0) ** 2).sum())
-        positives += float(y_NB.sum())
+        num_known += int(known_nK.sum())
+        squares += float((np.where(known_nK, logits_nK, 0.0) ** 2).sum())
+        positives += float(y_nK.sum())
     if isinstance(config, NoCalibratorConfig) or not num_known:
         return 1.0, np.zeros(cells.shape[1])
     size = float(np.sqrt(squares / num_known)) or 1.0
@@ -78,18 +78,18 @@ def fit_calibrator(
 
 @dataclass(frozen=True)
 class _Cells:
-    """Logits of unit size, Platt's targets and weights, a block of tags at a time."""
+    """Logits of unit size, Platt's targets and weights, a block of records at a time."""
 
     cells: Cells
     size: float
     low: float
     high: float
 
-    def blocks(self) -> Iterator[tuple[slice, FloatArray, FloatArray, FloatArray]]:
-        """Columns, logits, targets, and weights that are 1 where a cell is known and 0 where not."""
-        for tags, logits_NB, y_NB, known_NB in self.cells.blocks():
-            logits_NB = np.where(known_NB, logits_NB, 0.0) / self.size
-            yield tags, logits_NB, self.low + (self.high - self.low) * y_NB, known_NB.astype(np.float64)
+    def blocks(self) -> Iterator[tuple[FloatArray, FloatArray, FloatArray]]:
+        """Logits, targets, and weights that are 1 where a cell is known and 0 where not, (n, K)."""
+        for _, logits_nK, y_nK, known_nK in self.cells.blocks_of_records():
+            logits_nK = np.where(known_nK, logits_nK, 0.0) / self.size
+            yield logits_nK, self.low + (self.high - self.low) * y_nK, known_nK.astype(np.float64)
 
 
 def _platt_targets(positives: float, negatives: float) -> tuple[float, float]:
@@ -107,56 +107,67 @@ def _fit_platt(cells: _Cells, ridge: float | None) -> tuple[float, FloatArray]:
 
 
 def _newton(cells: _Cells, ridge: float | None, *, start: float, free_slope: bool) -> tuple[float, float, FloatArray]:
-    """Damped Newton over (a, b, d): the block of d is diagonal, so a step costs two sums over the cells and a 2 × 2."""
+    """Damped Newton over (a, b, d): the block of d is diagonal, so a step costs one pass over the cells and a 2 × 2."""
     slope, shared, own_K = start, 0.0, np.zeros(cells.cells.shape[1])
-    value = _objective(cells, slope, shared, own_K, ridge)
+    sums = _sums(cells, slope, shared, own_K, ridge)
     for _ in range(_MAX_STEPS):
-        step_a, step_b, step_K, decrement = _newton_step(cells, slope, shared, own_K, ridge, free_slope)
-        if decrement <= 1e-12 * max(1.0, abs(value)):
+        step_a, step_b, step_K, decrement = _newton_step(sums, own_K, ridge, free_slope)
+        if decrement <= 1e-12 * max(1.0, abs(sums.value)):
             break
         share = 1.0
         while share > 1e-12:
             trial = slope + share * step_a, shared + share * step_b, own_K + share * step_K
-            trial_value = _objective(cells, *trial, ridge)
-            if trial_value <= value - 1e-4 * share * decrement:
+            trial_sums = _sums(cells, *trial, ridge)
+            if trial_sums.value <= sums.value - 1e-4 * share * decrement:
                 break
             share /= 2
         else:
             break  # rounding leaves nothing to gain
-        (slope, shared, own_K), value = trial, trial_value
+        (slope, shared, own_K), sums = trial, trial_sums
     return slope, shared, own_K
 
 
-def _objective(cells: _Cells, slope: float, shared: float, own_K: FloatArray, ridge: float | None) -> float:
-    bce = 0.0
-    for tags, z_NB, y_NB, weights_NB in cells.blocks():
-        x_NB = slope * z_NB + shared + own_K[tags]
+class _Sums(NamedTuple):
+    """The objective and what a step needs, of one pass over the cells; z is the logit, a the slope."""
+
+    value: float
+    gradient_a: float
+    hessian_aa: float
+    gradient_K: FloatArray
+    curvature_K: FloatArray
+    mixed_K: FloatArray
+
+
+def _sums(cells: _Cells, slope: float, shared: float, own_K: FloatArray, ridge: float | None) -> _Sums:
+    bce = gradient_a = hessian_aa = 0.0
+    gradient_K, curvature_K, mixed_K = (np.zeros_like(own_K) for _ in range(3))
+    for z_nK, y_nK, weights_nK in cells.blocks():
+        x_nK = slope * z_nK + shared + own_K
         # BCE of target t at log-odds x is log(1 + e^x) − t x.
-        bce += float((weights_NB * (np.logaddexp(0.0, x_NB) - y_NB * x_NB)).sum())
-    return bce + 0.5 * (ridge or 0.0) * float(own_K @ own_K) + 0.5 * _SLOPE_RIDGE * (slope - 1) ** 2
+        bce += float((weights_nK * (np.logaddexp(0.0, x_nK) - y_nK * x_nK)).sum())
+        p_nK = np.exp(-np.logaddexp(0.0, -x_nK))
+        residual_nK = weights_nK * (p_nK - y_nK)
+        curvature_nK = weights_nK * p_nK * (1 - p_nK)
+        gradient_a += float((residual_nK * z_nK).sum())
+        hessian_aa += float((curvature_nK * z_nK**2).sum())
+        gradient_K += residual_nK.sum(0)
+        curvature_K += curvature_nK.sum(0)
+        mixed_K += (curvature_nK * z_nK).sum(0)
+    return _Sums(
+        value=bce + 0.5 * (ridge or 0.0) * float(own_K @ own_K) + 0.5 * _SLOPE_RIDGE * (slope - 1) ** 2,
+        gradient_a=gradient_a + _SLOPE_RIDGE * (slope - 1),
+        hessian_aa=hessian_aa + _SLOPE_RIDGE,
+        gradient_K=gradient_K,
+        curvature_K=curvature_K,
+        mixed_K=mixed_K,
+    )
 
 
 def _newton_step(
-    cells: _Cells,
-    slope: float,
-    shared: float,
-    own_K: FloatArray,
-    ridge: float | None,
-    free_slope: bool,
+    sums: _Sums, own_K: FloatArray, ridge: float | None, free_slope: bool
 ) -> tuple[float, float, FloatArray, float]:
     """The step in a, b and d, and the decrement gᵀH⁻¹g: about twice what is left to gain."""
-    gradient_a = hessian_aa = 0.0
-    gradient_K, curvature_K, mixed_K = (np.zeros_like(own_K) for _ in range(3))
-    for tags, z_NB, y_NB, weights_NB in cells.blocks():
-        p_NB = np.exp(-np.logaddexp(0.0, -(slope * z_NB + shared + own_K[tags])))
-        residual_NB = weights_NB * (p_NB - y_NB)
-        curvature_NB = weights_NB * p_NB * (1 - p_NB)
-        gradient_a += float((residual_NB * z_NB).sum())
-        hessian_aa += float((curvature_NB * z_NB**2).sum())
-        gradient_K[tags], curvature_K[tags] = residual_NB.sum(0), curvature_NB.sum(0)
-        mixed_K[tags] = (curvature_NB * z_NB).sum(0)
-    gradient_a += _SLOPE_RIDGE * (slope - 1)
-    hessian_aa += _SLOPE_RIDGE
+    _, gradient_a, hessian_aa, gradient_K, curvature_K, mixed_K = sums
     if ridge is None:
         step = -gradient_a / hessian_aa if free_slope else 0.0
         return step, 0.0, np.zeros_like(own_K), -gradient_a * step

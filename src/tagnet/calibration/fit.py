@@ -56,9 +56,9 @@ def fit_decision_rule(
     )
     cells = Cells.of("logits", logits, y_NK, known_NK)
 
-    def probabilities(tags: slice) -> FloatArray:
-        logits_NB = cells.scores_of(tags)
-        return probabilities_of(np.where(np.isfinite(logits_NB), logits_NB, 0.0), scale, offsets_K[tags])
+    def probabilities(records: slice, tags: slice) -> FloatArray:
+        logits_nk = cells.scores_of(records, tags)
+        return probabilities_of(np.where(np.isfinite(logits_nk), logits_nk, 0.0), scale, offsets_K[tags])
 
     return DecisionRule(
         tags=calibrated.tags,

@@ -75,8 +75,8 @@ def thresholds_of_cells(cells: Cells, config: ThresholdsConfig) -> FloatArray:
         return np.full(num_tags, config.threshold)
     if isinstance(config, ConformalRecallThresholdsConfig):
         whole = list(cells.blocks())
-        y_NK = np.concatenate([block.y_NK for block in whole], axis=1)
-        probs_NK = np.concatenate([block.scores_NK for block in whole], axis=1)
+        y_NK = np.concatenate([block.y_nk for block in whole], axis=1)
+        probs_NK = np.concatenate([block.scores_nk for block in whole], axis=1)
         return np.full(
             num_tags, conformal_recall_threshold(probs_NK, y_NK, config.recall) if y_NK.any() else UNINFORMED
         )
@@ -84,20 +84,20 @@ def thresholds_of_cells(cells: Cells, config: ThresholdsConfig) -> FloatArray:
     if isinstance(config, GlobalThresholdConfig):
         return np.full(num_tags, global_threshold)
     thresholds_K = np.empty(num_tags)
-    for tags, probs_NB, y_NB, known_NB in cells.blocks():
-        positives_B: FloatArray = y_NB.sum(0)
+    for tags, probs_Nk, y_Nk, known_Nk in cells.blocks():
+        positives_k: FloatArray = y_Nk.sum(0)
         match config:
             case PerTagThresholdsConfig():
-                own_B = best_f1_thresholds(probs_NB, y_NB, known_NB)[0]
+                own_k = best_f1_thresholds(probs_Nk, y_Nk, known_Nk)[0]
             case ShrunkThresholdsConfig():
-                share_B = positives_B / np.maximum(positives_B + config.shrinkage, np.finfo(float).tiny)
-                safe_B = (plug_in_thresholds(probs_NB, known_NB) + global_threshold) / 2
-                own_B = share_B * best_f1_thresholds(probs_NB, y_NB, known_NB)[0] + (1 - share_B) * safe_B
+                share_k = positives_k / np.maximum(positives_k + config.shrinkage, np.finfo(float).tiny)
+                safe_k = (plug_in_thresholds(probs_Nk, known_Nk) + global_threshold) / 2
+                own_k = share_k * best_f1_thresholds(probs_Nk, y_Nk, known_Nk)[0] + (1 - share_k) * safe_k
             case PlugInThresholdsConfig():
-                own_B = plug_in_thresholds(probs_NB, known_NB)
+                own_k = plug_in_thresholds(probs_Nk, known_Nk)
             case _:
                 assert_never(config)
-        thresholds_K[tags] = np.where(positives_B > 0, own_B, global_threshold)
+        thresholds_K[tags] = np.where(positives_k > 0, own_k, global_threshold)
     return thresholds_K
 
 
@@ -125,7 +125,7 @@ def micro_f1_threshold_of_cells(cells: Cells) -> float:
     So the scores of the positive cells are the only candidates, and of all other cells it matters how many lie at or
     above each of them.
     """
-    found = [(block.scores_NK[block.y_NK > 0], block.y_NK[block.y_NK > 0]) for block in cells.blocks()]
+    found = [(block.scores_nk[block.y_nk > 0], block.y_nk[block.y_nk > 0]) for block in cells.blocks()]
     scores, weights = (np.concatenate(each) for each in zip(*found, strict=True)) if found else (np.zeros(0),) * 2
     if not len(scores):
         return UNINFORMED
@@ -133,7 +133,7 @@ def micro_f1_threshold_of_cells(cells: Cells) -> float:
     hits_C = np.cumsum(np.bincount(place, weights)[::-1])[::-1]
     above = np.zeros(len(cuts_C) + 1, dtype=np.int64)
     for block in cells.blocks():
-        reached = np.searchsorted(cuts_C, block.scores_NK[block.known_NK], side="right")
+        reached = np.searchsorted(cuts_C, block.scores_nk[block.known_nk], side="right")
         above += np.bincount(reached, minlength=len(above))
     accepted_C = np.cumsum(above[:0:-1])[::-1]
     f1_C = 2 * hits_C / np.maximum(accepted_C + hits_C[0], 1e-300)
@@ -141,7 +141,7 @@ def micro_f1_threshold_of_cells(cells: Cells) -> float:
     upper = float(cuts_C[best])
     lower = max(
         (
-            float(np.where(block.known_NK & (block.scores_NK < upper), block.scores_NK, 0.0).max())
+            float(np.where(block.known_nk & (block.scores_nk < upper), block.scores_nk, 0.0).max())
             for block in cells.blocks()
         ),
         default=0.0,

@@ -31,39 +31,45 @@ def deal(labels: SparseLabels, shares_P: NDArray[np.float64], random: np.random.
     num_records, num_tags = labels.shape
     remaining_K = labels.counts_K()
     wanted_P: list[float] = (shares_P * num_records).tolist()
-    wanted_KP: list[list[float]] = np.outer(shares_P, remaining_K).T.tolist()
-    tags_of = np.split(labels.tags, labels.starts[1:-1])
+    wanted_PK: list[list[float]] = np.outer(shares_P, remaining_K).tolist()
     by_tag = labels.records_by_tag()
     waiting_N = np.ones(num_records, dtype=bool)
     part_N = np.zeros(num_records, dtype=np.int64)
-    parts = range(len(wanted_P))
 
-    def pick(wanted: list[float], among: list[int]) -> list[int]:
-        most = max([wanted[part] for part in among])
-        return [part for part in among if wanted[part] == most]
+    def draw(among: list[int]) -> int:
+        most = max([wanted_P[part] for part in among])
+        best = [part for part in among if wanted_P[part] == most]
+        return best[random.choice(len(best))] if len(best) > 1 else best[0]
 
     while remaining_K.any():
         fewest = remaining_K[remaining_K > 0].min()
         scarcest = np.flatnonzero(remaining_K == fewest)
         tag = int(scarcest[random.choice(len(scarcest))] if len(scarcest) > 1 else scarcest[0])
-        records = by_tag.tags[by_tag.starts[tag] : by_tag.starts[tag + 1]]
+        records = by_tag.tags[by_tag.starts[tag] : by_tag.starts[tag + 1]].astype(np.int64)
         records = records[waiting_N[records]]
-        wanted_of_tag = wanted_KP[tag]
-        for record in records.tolist():
-            best = pick(wanted_of_tag, list(parts))
-            if len(best) > 1:
-                best = pick(wanted_P, best)
-            part = best[random.choice(len(best))] if len(best) > 1 else best[0]
-            part_N[record] = part
-            for each in tags_of[record].tolist():
-                wanted_KP[each][part] -= 1
+        dealt = labels.take(records)
+        tags, ends = dealt.tags.tolist(), dealt.starts[1:].tolist()
+        wanted_of_tag = [wanted_K[tag] for wanted_K in wanted_PK]
+        parts = []
+        start = 0
+        for end in ends:
+            most = max(wanted_of_tag)
+            if wanted_of_tag.count(most) == 1:
+                part = wanted_of_tag.index(most)
+            else:
+                part = draw([each for each, wanted in enumerate(wanted_of_tag) if wanted == most])
+            parts.append(part)
+            wanted_K = wanted_PK[part]
+            for each in tags[start:end]:
+                wanted_K[each] -= 1
+            wanted_of_tag[part] = wanted_K[tag]
             wanted_P[part] -= 1
+            start = end
+        part_N[records] = parts
         waiting_N[records] = False
-        dealt = labels.take(records.astype(np.int64))
-        remaining_K -= np.bincount(dealt.tags, minlength=num_tags)
+        remaining_K -= dealt.counts_K()
+    everywhere = list(range(len(wanted_P)))
     for record in np.flatnonzero(waiting_N).tolist():
-        best = pick(wanted_P, list(parts))
-        part = best[random.choice(len(best))] if len(best) > 1 else best[0]
-        part_N[record] = part
+        part_N[record] = part = draw(everywhere)
         wanted_P[part] -= 1
     return part_N

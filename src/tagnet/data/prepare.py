@@ -75,7 +75,9 @@ def prepare(
         keep_ids=frozenset() if given is None else {str(identity) for identity in given.ids},
     )
     texts = tuple(corpus.texts(data.features))
-    groups = duplicate_groups(compared_texts(corpus.records, data.features), config.split.duplicate_similarity)
+    # Where they are the texts themselves, these are not made a second time.
+    compared = texts if tuple(data.features) == _USUAL_FIELDS else compared_texts(corpus.records, data.features)
+    groups = duplicate_groups(compared, config.split.duplicate_similarity)
     soft, target_warnings = None, list[str]()
     if given is None:
         split, split_warnings = make_split(corpus, groups, config.split, config.run.seed)

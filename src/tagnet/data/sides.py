@@ -37,8 +37,8 @@ class Split:
     def __post_init__(self) -> None:
         for side in ("train", "val", "test"):
             object.__setattr__(self, side, np.sort(np.asarray(getattr(self, side), dtype=np.int64)))
-        everything = np.concatenate([self.train, self.val, self.test])
-        if len(np.unique(everything)) != len(everything):
+        everything = np.sort(np.concatenate([self.train, self.val, self.test]))
+        if (everything[1:] == everything[:-1]).any():
             raise SplitError("expected each record on one side of the split, found one on two")
 
     @classmethod

@@ -5,6 +5,7 @@ Shapes: N texts, S sequences (windows) with S >= N.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from tagnet.errors import ConfigError
+from tagnet.records.ragged import starts_of, take_rows
 from tagnet.records.record import render
 
 _CHUNK = 4096
@@ -57,9 +59,10 @@ class TokenizedTexts:
 
     def take(self, index: NDArray[np.int64]) -> TokenizedTexts:
         """The texts of these indices, in that order."""
-        return _join(
-            [self.sequences(i) for i in index.tolist()], self.over_limit_N[np.asarray(index, np.int64)], self.max_tokens
-        )
+        index = np.asarray(index, dtype=np.int64)
+        sequence_S, text_starts = take_rows(np.arange(len(self.sequence_starts) - 1), self.text_starts, index)
+        token_ids, sequence_starts = take_rows(self.token_ids, self.sequence_starts, sequence_S)
+        return TokenizedTexts(token_ids, sequence_starts, text_starts, self.over_limit_N[index], self.max_tokens)
 
 
 def cut_to_budget(tokenizer: Tokenizer, texts: Sequence[str], budget: int) -> list[str]:
@@ -85,6 +88,8 @@ def render_texts(
     feature_tokens: Mapping[str, int],
 ) -> list[str]:
     """The text of each row: every feature cut to its budget, then set into the template."""
+    if not feature_tokens:
+        return [render(template, row) for row in rows]
     fields: list[dict[str, str]] = [dict(row) for row in rows]
     for name, budget in feature_tokens.items():
         for row, value in zip(fields, cut_to_budget(tokenizer, [f.get(name, "") for f in fields], budget), strict=True):
@@ -115,15 +120,13 @@ def tokenize(
             f"found {window_overlap}"
         )
     parts: list[NDArray[np.int32]] = []
-    lengths_S: list[int] = []
-    windows_N: list[int] = []
-    over_limit_N: list[bool] = []
+    lengths_S, windows_N, over_limit_N = array("q"), array("q"), array("b")
     _switch_off(tokenizer)
     tokenizer.enable_truncation(max_tokens, stride=window_overlap or 0)
     try:
         for start in range(0, len(texts), _CHUNK):
             # An array a chunk, not a text: small arrays are mostly overhead.
-            ids: list[int] = []
+            ids = array("i")
             for encoding in tokenizer.encode_batch_fast(list(texts[start : start + _CHUNK])):
                 more = encoding.overflowing
                 over_limit_N.append(bool(more))
@@ -138,9 +141,9 @@ def tokenize(
         tokenizer.no_truncation()
     return TokenizedTexts(
         token_ids=np.concatenate(parts) if parts else np.zeros(0, np.int32),
-        sequence_starts=_starts(lengths_S),
-        text_starts=_starts(windows_N),
-        over_limit_N=np.asarray(over_limit_N, dtype=np.bool_),
+        sequence_starts=starts_of(np.asarray(lengths_S, dtype=np.int64)),
+        text_starts=starts_of(np.asarray(windows_N, dtype=np.int64)),
+        over_limit_N=np.asarray(over_limit_N, dtype=np.int8) > 0,
         max_tokens=max_tokens,
     )
 
@@ -149,22 +152,3 @@ def _switch_off(tokenizer: Tokenizer) -> None:
     """No padding and no truncation: many a tokenizer.json brings its own."""
     tokenizer.no_padding()
     tokenizer.no_truncation()
-
-
-def _join(
-    texts_N: Sequence[Sequence[NDArray[np.int32]]], over_limit_N: NDArray[np.bool_], max_tokens: int
-) -> TokenizedTexts:
-    sequences_S = [sequence for sequences in texts_N for sequence in sequences]
-    return TokenizedTexts(
-        token_ids=np.concatenate(sequences_S) if sequences_S else np.zeros(0, np.int32),
-        sequence_starts=_starts([len(sequence) for sequence in sequences_S]),
-        text_starts=_starts([len(sequences) for sequences in texts_N]),
-        over_limit_N=over_limit_N,
-        max_tokens=max_tokens,
-    )
-
-
-def _starts(lengths: Sequence[int]) -> NDArray[np.int64]:
-    starts = np.zeros(len(lengths) + 1, dtype=np.int64)
-    np.cumsum(lengths, out=starts[1:])
-    return starts

@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from sys import intern
 
 from tagnet.errors import nearest
 from tagnet.records.json_files import describe
@@ -95,7 +96,7 @@ def _parse_fields(row: Mapping[str, object], schema: RowSchema) -> dict[str, str
         value = row.get(column)
         text = value if isinstance(value, str) and value.isascii() else as_text(value)
         if text is not None:
-            fields[name] = text
+            fields[intern(str(name))] = text
         elif name in schema.features:
             return InvalidRow(column, "text, a number, a list of strings, or null", describe(value))
     if not any(fields.get(name, "").strip() for name in schema.features):
@@ -138,7 +139,8 @@ def parse_tags(row: Mapping[str, object], schema: RowSchema) -> tuple[str, ...] 
     value = row.get(column, _MISSING)
     tags = _split_cell(value) if isinstance(row, TextRow) and isinstance(value, str) else value
     if isinstance(tags, list | tuple) and all(isinstance(tag, str) and _is_text(tag) for tag in tags):
-        return tuple(dict.fromkeys(tags))
+        # A million records bear the same few tags: one string each, whichever row it was read from.
+        return tuple(dict.fromkeys(intern(str(tag)) for tag in tags))
     return InvalidRow(column, "a list of strings", _found(value, column, row))
 
 

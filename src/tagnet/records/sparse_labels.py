@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tagnet.records.ragged import starts_of, take_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,13 +36,11 @@ class SparseLabels:
         >>> SparseLabels.from_lists([[2, 0], []], 3).dense_NK().tolist()
         [[1, 0, 1], [0, 0, 0]]
         """
-        flat: list[int] = []
-        sizes: list[int] = []
+        flat, sizes = array("i"), array("q")
         for columns in columns_of:
             flat.extend(sorted(columns))
             sizes.append(len(columns))
-        starts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)]).astype(np.int64)
-        return cls(np.asarray(flat, dtype=np.int32), starts, num_tags)
+        return cls(np.asarray(flat, dtype=np.int32), starts_of(np.asarray(sizes, dtype=np.int64)), num_tags)
 
     @classmethod
     def from_dense(cls, y_NK: NDArray[np.uint8]) -> SparseLabels:
@@ -51,8 +53,7 @@ class SparseLabels:
         cls, rows: NDArray[np.int64], tags: NDArray[np.int64], num_records: int, num_tags: int
     ) -> SparseLabels:
         """From pairs in ascending order."""
-        starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=num_records))]).astype(np.int64)
-        return cls(tags.astype(np.int32), starts, num_tags)
+        return cls(tags.astype(np.int32), starts_of(np.bincount(rows, minlength=num_records)), num_tags)
 
     def dense_NK(self) -> NDArray[np.uint8]:
         """The matrix, 1 where a record bears a tag."""
@@ -70,11 +71,7 @@ class SparseLabels:
 
     def take(self, index: NDArray[np.int64]) -> SparseLabels:
         """The records of these indices, in that order."""
-        index = np.asarray(index, dtype=np.int64)
-        sizes = self.starts[index + 1] - self.starts[index]
-        starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        places = np.arange(starts[-1]) + np.repeat(self.starts[index] - starts[:-1], sizes)
-        return SparseLabels(self.tags[places], starts, self.num_tags)
+        return SparseLabels(*take_rows(self.tags, self.starts, np.asarray(index, dtype=np.int64)), self.num_tags)
 
     def grouped(self, group_N: NDArray[np.int64], num_groups: int) -> SparseLabels:
         """One row a group, which bears the tags that any of its records bears.
@@ -82,11 +79,18 @@ class SparseLabels:
         >>> SparseLabels.from_lists([[0], [1], [0]], 2).grouped(np.array([0, 1, 0]), 2).dense_NK().tolist()
         [[1, 0], [0, 1]]
         """
-        keys = np.unique(group_N[self.rows()] * self.num_tags + self.tags)
+        keys = np.sort(group_N[self.rows()] * self.num_tags + self.tags)
+        # Not np.unique, whose hash table takes ten times as long where most are different.
+        keys = keys[np.append(True, keys[1:] != keys[:-1])] if len(keys) else keys
         return self._of_pairs(keys // self.num_tags, keys % self.num_tags, num_groups, self.num_tags)
 
     def records_by_tag(self) -> SparseLabels:
         """The other way round: row k holds the records that bear tag k, ascending."""
         order = np.argsort(self.tags, kind="stable")
-        starts = np.concatenate([[0], np.cumsum(self.counts_K())]).astype(np.int64)
-        return SparseLabels(self.rows()[order].astype(np.int32), starts, len(self.starts) - 1)
+        return SparseLabels(self.rows()[order].astype(np.int32), starts_of(self.counts_K()), self.shape[0])
+
+    def to_csr(self) -> Any:
+        """The matrix as SciPy's `csr_matrix` of ones, uint8."""
+        from scipy.sparse import csr_matrix
+
+        return csr_matrix((np.ones(len(self.tags), dtype=np.uint8), self.tags, self.starts), shape=self.shape)

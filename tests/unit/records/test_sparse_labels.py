@@ -19,6 +19,7 @@ def test_there_and_back(y_NK: NDArray[np.uint8]) -> None:
     assert labels.shape == y_NK.shape
     assert np.array_equal(labels.dense_NK(), y_NK)
     assert np.array_equal(labels.counts_K(), y_NK.sum(0))
+    assert np.array_equal(labels.to_csr().toarray(), y_NK)
     assert np.array_equal(labels.records_by_tag().dense_NK(), y_NK.T)
     lists = [np.flatnonzero(row)[::-1].tolist() for row in y_NK]
     assert np.array_equal(SparseLabels.from_lists(lists, y_NK.shape[1]).dense_NK(), y_NK)
