@@ -42,7 +42,7 @@ def test_it_is_small_and_near(taggers: tuple[OnnxTagger, OnnxTagger], tmp_path: 
     assert kinds
     assert not [name for name, kind in kinds.items() if kind == TensorProto.FLOAT]
     products = [node.op_type for node in model.graph.node if "MatMul" in node.op_type]
-    assert products.count("MatMulNBits") == 2 * 6  # four of attention and two behind it, in two layers
+    assert products.count("MatMulInteger") == 2 * 6  # four of attention and two behind it, in two layers
     weights = {each.name: each for each in model.graph.initializer}
     assert weights["network.head.weight"].data_type == TensorProto.FLOAT
 
@@ -74,8 +74,8 @@ def test_linear_layers_written_as_gemm_are_quantized_too(transposed: int, bias: 
     quantize(tmp_path / "exact.onnx", tmp_path / "small.onnx")
     x = rng.normal(size=(3, 64)).astype(np.float32)
     (found,) = open_session(tmp_path / "small.onnx", 1).run(None, {"x": x})
-    np.testing.assert_allclose(found, x @ weight + bias, atol=0.2)
-    assert "MatMulNBits" in [node.op_type for node in onnx.load(tmp_path / "small.onnx").graph.node]
+    np.testing.assert_allclose(found, x @ weight + bias, atol=0.4)
+    assert "MatMulInteger" in [node.op_type for node in onnx.load(tmp_path / "small.onnx").graph.node]
 
 
 def test_the_description_says_what_it_is(tiny_onnx: Export) -> None:
