@@ -28,7 +28,7 @@ def deal(labels: SparseLabels, shares_P: NDArray[np.float64], random: np.random.
     >>> np.bincount(deal(labels, np.array([0.5, 0.5]), np.random.RandomState(0))).tolist()
     [2, 2]
     """
-    num_records, num_tags = labels.shape
+    num_records = labels.shape[0]
     remaining_K = labels.counts_K()
     wanted_P: list[float] = (shares_P * num_records).tolist()
     wanted_PK: list[list[float]] = np.outer(shares_P, remaining_K).tolist()
