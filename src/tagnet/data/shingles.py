@@ -9,6 +9,7 @@ from array import array
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 
@@ -49,8 +50,7 @@ def words_of_texts(texts: Sequence[str]) -> tuple[Ints, Ints, Ints]:
     >>> words_of_texts(["b  a B c", "a", "B A b C"])
     (array([0, 1, 0]), array([1, 2, 1, 3, 2, 0, 0]), array([0, 4, 7]))
     """
-    number_of_word: defaultdict[str, int] = defaultdict()
-    number_of_word.default_factory = lambda: len(number_of_word) + 1
+    number_of_word: defaultdict[str, int] = defaultdict(count(1).__next__)
     flat, lengths = array("i"), array("i")
     for text in texts:
         words = text.casefold().split()
