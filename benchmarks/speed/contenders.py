@@ -118,7 +118,7 @@ def train_transformers(recipe: str, steps: int, seed: int, *, tuned: bool, bf16:
     from tagnet.data.prepare import prepare
     from tagnet.model.encoder import embedded_folder
 
-    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     config = train_config(f"experiment={recipe}", "run.dir=/tmp/unused")
     prepared = prepare(config)
     train = prepared.split.train

@@ -85,10 +85,15 @@ def training_step(num_tags: int) -> float:
         ids, mask = pad_sequences([tokens.sequences(i)[0] for i in index.tolist()], encoder.pad_id)
         targets_BK, _ = targets.of(index)
         batch = Batch(
-            *(torch.from_numpy(each) for each in (index, ids, mask)), None, torch.from_numpy(targets_BK), None
+            index_B=torch.from_numpy(index),
+            input_ids_ST=torch.from_numpy(ids),
+            mask_ST=torch.from_numpy(mask),
+            text_of_S=None,
+            targets_BK=torch.from_numpy(targets_BK),
+            known_BK=None,
         )
         optimizer.zero_grad()
-        module.training_step(batch, 0).backward()
+        module.training_step(batch, 0).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         seconds.append(time.perf_counter() - start)

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
-from sklearn.metrics import precision_recall_curve
 
 from tagnet.evaluation import svg
 from tagnet.evaluation.calibration_view import SupportBand
@@ -141,6 +140,8 @@ def precision_recall(
 def _pr_points(y_N: NDArray[np.bool_], scores_N: NDArray[np.floating]) -> tuple[Floats, Floats]:
     if not y_N.any():
         return np.array([]), np.array([])
+    from sklearn.metrics import precision_recall_curve
+
     precision, recall, _ = precision_recall_curve(y_N, scores_N, drop_intermediate=True)
     if len(recall) > 3 * CURVE_POINTS:
         keep = np.unique(np.linspace(0, len(recall) - 1, 3 * CURVE_POINTS).astype(int))

@@ -153,7 +153,7 @@ def _add_ranks(
     at_k: Sequence[int],
 ) -> None:
     def by_record(values_P: Floats) -> Floats:
-        return np.bincount(row_P, values_P, minlength=len(size_n))
+        return np.bincount(row_P, values_P, minlength=len(size_n)).astype(np.float64)
 
     tagged_n = size_n > 0
     for k in at_k:

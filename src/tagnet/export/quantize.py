@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from tagnet.bundle import Bundle
@@ -85,7 +87,7 @@ def _gemm_to_matmul(model: ModelProto) -> None:
 def _quantize_products(model: ModelProto) -> None:
     """A product with a constant matrix becomes one of integers; what goes into several is quantized once."""
     weights = {each.name: each for each in model.graph.initializer}
-    constants = {
+    constants: dict[str, NDArray[Any]] = {
         "int8.axis": np.array([-1], dtype=np.int64),
         "int8.per_step": np.array(1 / _LARGEST_ACTIVATION, dtype=np.float32),
         "int8.smallest": np.array(np.finfo(np.float32).tiny, dtype=np.float32),

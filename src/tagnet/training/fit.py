@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from tagnet.atomic import write_json
-from tagnet.baselines.run import run_baselines
 from tagnet.bundle import TextSettings, write_bundle
 from tagnet.calibration.conformal import broken_promise, require_conformal_extra
 from tagnet.calibration.fit import fit_decision_rule
@@ -172,6 +171,9 @@ def fit(
                 provenance=_provenance(config, prepared),
             )
             sides = {side: index for side, index in split.sides().items() if side in ("train", *measured)}
+            # scikit-learn is read here: the first step need not wait for it.
+            from tagnet.baselines.run import run_baselines
+
             logger.info("baselines on the same split: %s", ", ".join(config.evaluation.baselines) or "none")
             baselines = run_baselines(
                 config.evaluation.baselines,

@@ -15,8 +15,6 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 from scipy.special import expit
-from sklearn.feature_extraction.text import TfidfTransformer
-from sklearn.svm import LinearSVC
 from tokenizers import Tokenizer
 
 from tagnet.config import TrainConfig
@@ -134,6 +132,10 @@ def fit_words(
         if num_columns:
             logger.info("words are not weighed: %d tokens for %d tags are too many", num_columns, num_tags)
         return weights
+    # Read here: it is long to import, and the first training step need not wait for it.
+    from sklearn.feature_extraction.text import TfidfTransformer
+    from sklearn.svm import LinearSVC
+
     transformer = TfidfTransformer(sublinear_tf=True).fit(counts_NV[:, seen_V])
     tfidf_NF = transformer.transform(counts_NV[:, seen_V])
     y_train_NK = y_NK[train]

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tagnet.baselines.run import BaselineResult
 from tagnet.calibration.rule import DecisionRule
 from tagnet.config import EvaluationConfig, RunConfig
 from tagnet.data.prepare import Prepared
@@ -21,6 +20,9 @@ from tagnet.data.split import naive_quality
 from tagnet.evaluation.collapse import collapse_reason
 from tagnet.evaluation.intervals import BootstrapResult, Estimate, bootstrap, paired_bootstrap
 from tagnet.evaluation.per_tag import TagRow, per_tag_table
+
+if TYPE_CHECKING:
+    from tagnet.baselines.run import BaselineResult
 
 Side = Literal["val", "test"]
 SIDES: tuple[Side, ...] = ("val", "test")

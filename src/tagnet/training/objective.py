@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from tagnet.calibration.fit import fit_decision_rule
@@ -96,6 +95,8 @@ def read_objective(config: TrainConfig) -> Objective | None:
                 f"run.dir={folder}: expected the run of these settings, found a finished one of others; "
                 "choose another run.dir."
             )
+        import pyarrow.parquet as pq
+
         table = pq.read_table(folder / "predictions.parquet", filters=[("side", "=", "val")])
         lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
         tags = json.loads(table.schema.metadata[b"tags"])

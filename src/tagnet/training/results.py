@@ -9,11 +9,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from tagnet.atomic import write_json, write_with
 from tagnet.config import TrainConfig
@@ -27,6 +25,9 @@ from tagnet.evaluation.report import write_report
 from tagnet.evaluation.report_data import DataSummary, LearningCurve, ReportData, SideData, SplitSummary
 from tagnet.strict_build import to_plain
 from tagnet.training.measure import Outcome, Side
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 SIDE_NAMES: Mapping[Side, Literal["validation", "test"]] = {"val": "validation", "test": "test"}
 """How the sides are called where people read."""
@@ -50,6 +51,8 @@ def write_results(
     best_step: int,
 ) -> None:
     """Write predictions, the table of tags, the report, and at last the metrics that mark the run as finished."""
+    import pyarrow.parquet as pq
+
     write_with(folder / "predictions.parquet", lambda path: pq.write_table(predictions_table(prepared, outcome), path))
     write_csv(folder / "per_tag.csv", outcome.rows)
     write_report(folder / "report.html", _report(folder, config, prepared, tokens, outcome, best_step))
@@ -86,6 +89,8 @@ def predictions_table(prepared: Prepared, outcome: Outcome) -> pa.Table:
         columns["side"].extend([side] * len(index_N))
         columns["logits"].extend(outcome.logits[side].astype(np.float32))
         columns["labels"].extend(prepared.corpus.y_NK[index_N])
+    import pyarrow as pa
+
     schema = pa.schema(
         [
             ("id", pa.string()),

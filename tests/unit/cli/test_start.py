@@ -49,3 +49,11 @@ def test_other_words_go_to_the_command_table(
         main()
     assert stopped.value.code == 2
     assert "nonsense" in capsys.readouterr().err
+
+
+def test_training_begins_without_what_it_needs_afterwards() -> None:
+    script = "import tagnet.cli.train, tagnet.training.fit, sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120)
+    assert not {"sklearn", "pandas", "pyarrow", "datasets", "optuna", "ray", "mlflow", "wandb"} & set(
+        done.stdout.split()
+    )

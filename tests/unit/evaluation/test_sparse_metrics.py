@@ -41,7 +41,7 @@ def test_every_metric_is_that_of_the_matrices(
 def test_no_block_is_larger_than_it_may_be() -> None:
     asked: list[int] = []
 
-    def probabilities_of(records: slice, tags: slice) -> np.ndarray:  # type: ignore[type-arg]
+    def probabilities_of(records: slice, tags: slice) -> np.ndarray:
         shape = (records.stop - records.start, tags.stop - tags.start)
         asked.append(shape[0] * shape[1])
         return np.full(shape, 0.25)
