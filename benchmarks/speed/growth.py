@@ -208,7 +208,7 @@ def table(*, markdown: bool) -> None:
     sums = [sum(each["stages"][stage]["seconds"] for stage in TOGETHER) for each in results]
     peaks = [each["stages"][TOGETHER[-1]]["peak_mb"] for each in results]
     shown.add_row(
-        "together, but for the epoch", *(f"{s:.0f} s, {mb:,} MB" for s, mb in zip(sums, peaks, strict=True)), ""
+        f"together: {', '.join(TOGETHER)}", *(f"{s:.0f} s, {mb:,} MB" for s, mb in zip(sums, peaks, strict=True)), ""
     )
     notes = [
         "Each stage in the process of those before it; memory is the most that the process had by then. 1,000 tags. "
@@ -245,7 +245,7 @@ def plot() -> None:
     axes.set_xlabel("records")
     axes.set_ylabel("seconds")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize="small")
+    figure.legend(frameon=False, fontsize="small", loc="outside right upper")
     PLOT.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(PLOT, metadata={"Date": None})
 
