@@ -5,8 +5,8 @@
     python -m benchmarks.speed.growth plot         docs/images/growth_records.svg
 
 The stages of a cell run one after the other in a process of its own, as in a training: what one leaves in memory is
-there in the next. A cell is never run twice. Records are those of `resampled`. A million records take about a quarter
-of an hour.
+there in the next. A cell is never run twice. Records are those of `resampled`. A million records take about ten
+minutes.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ N records, K tags; I counts a column's cells from the highest score down.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import assert_never
 
 import numpy as np
@@ -91,8 +92,9 @@ def thresholds_of_cells(cells: Cells, config: ThresholdsConfig) -> FloatArray:
                 own_k = best_f1_thresholds(probs_Nk, y_Nk, known_Nk)[0]
             case ShrunkThresholdsConfig():
                 share_k = positives_k / np.maximum(positives_k + config.shrinkage, np.finfo(float).tiny)
-                safe_k = (plug_in_thresholds(probs_Nk, known_Nk) + global_threshold) / 2
-                own_k = share_k * best_f1_thresholds(probs_Nk, y_Nk, known_Nk)[0] + (1 - share_k) * safe_k
+                (best_k, _), (_, promised_k) = _best_f1_thresholds(probs_Nk, [y_Nk, probs_Nk], known_Nk)
+                safe_k = (promised_k / 2 + global_threshold) / 2
+                own_k = share_k * best_k + (1 - share_k) * safe_k
             case PlugInThresholdsConfig():
                 own_k = plug_in_thresholds(probs_Nk, known_Nk)
             case _:
@@ -163,23 +165,35 @@ def best_f1_thresholds(scores_NK: FloatArray, y_NK: FloatArray, known_NK: BoolAr
     >>> thresholds_K.tolist(), f1_K.tolist()
     ([0.5], [0.8])
     """
+    return _best_f1_thresholds(scores_NK, [y_NK], known_NK)[0]
+
+
+def _best_f1_thresholds(
+    scores_NK: FloatArray, ys_NK: Sequence[FloatArray], known_NK: BoolArray
+) -> list[tuple[FloatArray, FloatArray]]:
+    """`best_f1_thresholds` for several labels of the same scores, which are sorted once."""
     num_records, num_tags = scores_NK.shape
     if num_records == 0:
-        return np.full(num_tags, UNINFORMED), np.zeros(num_tags)
+        return [(np.full(num_tags, UNINFORMED), np.zeros(num_tags)) for _ in ys_NK]
+    # A tag a row, so that what is sorted and looked up together lies together.
+    scores_KN, known_KN = np.ascontiguousarray(scores_NK.T), np.ascontiguousarray(known_NK.T)
     # Unknown cells sort last, below every score, and count as nothing.
-    order_IK = np.argsort(np.where(known_NK, -scores_NK, np.inf), axis=0, kind="stable")
-    counted_IK = np.take_along_axis(known_NK, order_IK, axis=0)
-    scores_IK = np.where(counted_IK, np.take_along_axis(scores_NK, order_IK, axis=0), 0.0)
-    hits_IK = np.cumsum(np.where(counted_IK, np.take_along_axis(y_NK, order_IK, axis=0), 0.0), axis=0)
-    accepted_IK = np.cumsum(counted_IK, axis=0)
-    below_IK = np.concatenate([scores_IK[1:], np.zeros((1, num_tags))])
-    last_IK = counted_IK & ~np.concatenate([counted_IK[1:], np.zeros((1, num_tags), dtype=bool)])
-    f1_IK = 2 * hits_IK / np.maximum(accepted_IK + hits_IK[-1], 1e-300)
-    f1_IK = np.where(counted_IK & ((scores_IK > below_IK) | last_IK), f1_IK, -1.0)
-    best_1K = f1_IK.argmax(axis=0)[None]
-    upper_K, lower_K = (np.take_along_axis(array, best_1K, axis=0)[0] for array in (scores_IK, below_IK))
-    middle_K = (upper_K + lower_K) / 2
-    # Between neighbouring floats the middle rounds to one of them; it must not be the lower.
-    thresholds_K = np.where(middle_K > lower_K, middle_K, upper_K)
-    f1_K = np.maximum(np.take_along_axis(f1_IK, best_1K, axis=0)[0], 0.0)
-    return thresholds_K, f1_K
+    order_KI = np.argsort(np.where(known_KN, -scores_KN, np.inf), axis=1, kind="stable")
+    counted_KI = np.take_along_axis(known_KN, order_KI, axis=1)
+    scores_KI = np.where(counted_KI, np.take_along_axis(scores_KN, order_KI, axis=1), 0.0)
+    accepted_KI = np.cumsum(counted_KI, axis=1)
+    below_KI = np.concatenate([scores_KI[:, 1:], np.zeros((num_tags, 1))], axis=1)
+    last_KI = counted_KI & ~np.concatenate([counted_KI[:, 1:], np.zeros((num_tags, 1), dtype=bool)], axis=1)
+    cut_KI = counted_KI & ((scores_KI > below_KI) | last_KI)
+    found = []
+    for y_NK in ys_NK:
+        y_KN = np.ascontiguousarray(y_NK.T)
+        hits_KI = np.cumsum(np.where(counted_KI, np.take_along_axis(y_KN, order_KI, axis=1), 0.0), axis=1)
+        f1_KI = np.where(cut_KI, 2 * hits_KI / np.maximum(accepted_KI + hits_KI[:, -1:], 1e-300), -1.0)
+        best_K1 = f1_KI.argmax(axis=1)[:, None]
+        upper_K, lower_K = (np.take_along_axis(array, best_K1, axis=1)[:, 0] for array in (scores_KI, below_KI))
+        middle_K = (upper_K + lower_K) / 2
+        # Between neighbouring floats the middle rounds to one of them; it must not be the lower.
+        thresholds_K = np.where(middle_K > lower_K, middle_K, upper_K)
+        found.append((thresholds_K, np.maximum(np.take_along_axis(f1_KI, best_K1, axis=1)[:, 0], 0.0)))
+    return found
