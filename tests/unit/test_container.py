@@ -119,7 +119,7 @@ def test_the_entry_point_is_what_the_package_installs(dockerfile: list[tuple[str
     assert entry == ["tini", "--", "tagnet"]
     installs = " ".join(arguments(dockerfile, "RUN"))
     assert " tini" in installs
-    assert 'tagnet = "tagnet.cli.main:main"' in (repository / "pyproject.toml").read_text(encoding="utf-8")
+    assert 'tagnet = "tagnet.cli.start:main"' in (repository / "pyproject.toml").read_text(encoding="utf-8")
     (default,) = map(json.loads, arguments(dockerfile, "CMD"))
     assert _tagnet(*default).returncode == 0
 
