@@ -21,7 +21,7 @@ Tagnet = Callable[..., tuple[int, str, str]]
 def test_a_batch_that_cannot_fit_ends_before_training(
     tagnet: Tagnet, small: tuple[str, ...], small_records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(preflight, "available_memory", lambda: 8 * 2**20)
+    monkeypatch.setattr(preflight, "available_memory", lambda: 20 * 2**20)
     settings = [*small, f"data.records={small_records}", f"run.dir={tmp_path / 'run'}", "trainer.eval_batch_size=1"]
     code, out, err = tagnet("train", *settings, "trainer.batch_size=100000000")
     assert (code, out) == (2, "")

@@ -161,6 +161,8 @@ def _trace(network: TaggerNetwork, shape: BatchShape, dtype: torch.dtype | None,
     for parameter in network.parameters():
         memo[id(parameter)] = nn.Parameter(mode.from_tensor(parameter.detach()), parameter.requires_grad)
     twin = copy.deepcopy(network, memo).train(train)
+    # Packing needs to see which tokens are padding. Padded, the batch is the largest that it can be.
+    twin.packed = False
     with mode, _LiveBytes([*twin.parameters(), *twin.buffers()]) as live, torch.set_grad_enabled(train):
         loss = training_step(twin, stand_in(twin, shape), dtype)
         forward = live.peak
