@@ -21,7 +21,8 @@ from tagnet.prediction.tagger import Tagger
 
 pytestmark = pytest.mark.slow
 
-MORE = ("trainer.checkpoint_steps=2", "evaluation.baselines=[]", "logger=none")
+# Neither a compiler nor activations that are computed again go with packing.
+MORE = ("trainer.packing=false", "trainer.checkpoint_steps=2", "evaluation.baselines=[]", "logger=none")
 # A compiler draws the random numbers of dropout in another order.
 STILL = ("model.dropout=0", "model.encoder_dropout=0")
 COMPILED = ("trainer.compile=true",)

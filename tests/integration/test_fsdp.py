@@ -35,6 +35,8 @@ SETTINGS = (
     "optim.layer_decay=0.7",
     "model.dropout=0",
     "model.encoder_dropout=0",
+    # One process would train packed, and add in another order.
+    "trainer.packing=false",
     "evaluation.baselines=[]",
     "logger=none",
 )
