@@ -101,43 +101,77 @@ def train_tagnet(recipe: str, steps: int, seed: int, more: list[str]) -> None:
     fit(train_config(*words, *more, f"run.dir={folder}"), callbacks=[Steps()])
 
 
-def train_transformers(recipe: str, steps: int, seed: int, *, tuned: bool, bf16: bool, name: str) -> None:
-    """transformers' Trainer: as its multi-label example is run, or tuned."""
-    import transformers
-    from transformers import (
-        AutoModelForSequenceClassification,
-        AutoTokenizer,
-        DataCollatorWithPadding,
-        Trainer,
-        TrainerCallback,
-        TrainingArguments,
-        default_data_collator,
-    )
+@dataclass(frozen=True)
+class Sides:
+    """A recipe's texts and labels, as other trainers take them."""
 
+    parts: dict[str, tuple[list[str], np.ndarray[Any, Any]]]
+    """"train" and "val": N texts, and labels (N, K)."""
+    max_tokens: int
+    num_tags: int
+
+
+def read_sides(recipe: str) -> Sides:
+    """What `tagnet train experiment=RECIPE` trains and is validated on."""
     from tagnet.cli.compose import train_config
     from tagnet.data.prepare import prepare
+
+    config = train_config(f"experiment={recipe}", "run.dir=/tmp/unused")
+    prepared = prepare(config)
+    y_NK = prepared.corpus.y_NK.astype(np.float32)
+    parts = {
+        name: ([prepared.texts[i] for i in side], y_NK[side])
+        for name, side in (("train", prepared.split.train), ("val", prepared.split.val))
+    }
+    return Sides(parts, config.data.max_tokens or PADDED_TO, y_NK.shape[1])
+
+
+def classifier(num_tags: int) -> tuple[Any, Any]:
+    """transformers' own classifier on the embedded encoder, and its tokenizer."""
+    import transformers
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
     from tagnet.model.encoder import embedded_folder
 
     transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    config = train_config(f"experiment={recipe}", "run.dir=/tmp/unused")
-    prepared = prepare(config)
-    train = prepared.split.train
-    texts, y_NK = [prepared.texts[i] for i in train], prepared.corpus.y_NK[train].astype(np.float32)
     folder = str(embedded_folder())
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    settings: dict[str, Any] = {"truncation": True}
-    if tuned:
-        settings["max_length"] = config.data.max_tokens
-    else:
-        settings |= {"max_length": PADDED_TO, "padding": "max_length"}
-    encoded = tokenizer(texts, **settings)
-    rows = [
-        {name: encoded[name][i] for name in ("input_ids", "attention_mask")} | {"labels": y_NK[i]}
-        for i in range(len(texts))
-    ]
     model = AutoModelForSequenceClassification.from_pretrained(
-        folder, num_labels=y_NK.shape[1], problem_type="multi_label_classification"
+        folder, num_labels=num_tags, problem_type="multi_label_classification"
     )
+    return model, AutoTokenizer.from_pretrained(folder)
+
+
+def tokenized(tokenizer: Any, texts: list[str], y_NK: np.ndarray[Any, Any], **settings: Any) -> list[dict[str, Any]]:
+    """Rows as the Trainer reads them."""
+    encoded = tokenizer(texts, truncation=True, **settings)
+    names = ("input_ids", "attention_mask")
+    return [{name: encoded[name][i] for name in names} | {"labels": y_NK[i]} for i in range(len(texts))]
+
+
+def tuned_arguments() -> dict[str, Any]:
+    """What makes the Trainer as quick as it can be: batches of like length, fused AdamW, nothing saved or logged."""
+    return _PLAIN | {"train_sampling_strategy": "group_by_length", "optim": "adamw_torch_fused"}
+
+
+_PLAIN: dict[str, Any] = {
+    "per_device_train_batch_size": BATCH,
+    "use_cpu": True,
+    "save_strategy": "no",
+    "logging_strategy": "no",
+    "report_to": "none",
+    "disable_tqdm": True,
+}
+
+
+def train_transformers(recipe: str, steps: int, seed: int, *, tuned: bool, bf16: bool, name: str) -> None:
+    """transformers' Trainer: as its multi-label example is run, or tuned."""
+    from transformers import DataCollatorWithPadding, Trainer, TrainerCallback, TrainingArguments, default_data_collator
+
+    sides = read_sides(recipe)
+    model, tokenizer = classifier(sides.num_tags)
+    padding: dict[str, Any] = {} if tuned else {"padding": "max_length"}
+    longest = sides.max_tokens if tuned else PADDED_TO
+    rows = tokenized(tokenizer, *sides.parts["train"], max_length=longest, **padding)
     clock = Clock(name, steps, sizes_of(model.config))
     collate = DataCollatorWithPadding(tokenizer) if tuned else default_data_collator
 
@@ -152,20 +186,13 @@ def train_transformers(recipe: str, steps: int, seed: int, *, tuned: bool, bf16:
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             clock.step(lengths[state.global_step - 1])
 
-    more: dict[str, Any] = {"train_sampling_strategy": "group_by_length", "optim": "adamw_torch_fused"} if tuned else {}
     arguments = TrainingArguments(
         output_dir=f"/tmp/trainer-speed-{os.getpid()}",
-        per_device_train_batch_size=BATCH,
         learning_rate=1e-4,
         num_train_epochs=3,
-        use_cpu=True,
         bf16=bf16,
         seed=seed,
-        save_strategy="no",
-        logging_strategy="no",
-        report_to="none",
-        disable_tqdm=True,
-        **more,
+        **(tuned_arguments() if tuned else _PLAIN),
     )
     Trainer(model=model, args=arguments, train_dataset=rows, data_collator=counted, callbacks=[Steps()]).train()
 

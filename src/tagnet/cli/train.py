@@ -66,10 +66,13 @@ def run(arguments: Sequence[str]) -> None:
     os.environ[RUN_DIR_VARIABLE] = config.run.dir
     messages, results = message_console(), result_console()
 
-    from tagnet.training.distributed import is_first_process
-    from tagnet.training.fit import fit
-    from tagnet.training.summary import print_summary
-    from tagnet.workflows.trial_order import ordered_trial
+    from tagnet.cli.quick_imports import quick_imports
+
+    with quick_imports():
+        from tagnet.training.distributed import is_first_process
+        from tagnet.training.fit import fit
+        from tagnet.training.summary import print_summary
+        from tagnet.workflows.trial_order import ordered_trial
 
     if is_first_process():
         speak_to(messages)

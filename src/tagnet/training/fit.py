@@ -44,7 +44,6 @@ from tagnet.training.compilation import check_compiler
 from tagnet.training.distributed import ending_together, is_first_process, leave_group
 from tagnet.training.environment import environment
 from tagnet.training.initial_network import initial_network
-from tagnet.training.lexical import add_lexical
 from tagnet.training.measure import Outcome, Side, measure, measured_sides
 from tagnet.training.module import TaggerModule
 from tagnet.training.objective import Objective, read_objective
@@ -153,6 +152,9 @@ def fit(
             measured = measured_sides(config.run)
             network.to(device)
             if config.model.lexical:
+                # It reads SciPy, for which the first step need not wait.
+                from tagnet.training.lexical import add_lexical
+
                 add_lexical(network, encoder, prepared, tokens, config)
             logits_NK = _final_logits(config, network, encoder, prepared, tokens, measured)
             rule = fit_decision_rule(tags, logits_NK[split.val], y_NK[split.val], config.calibrator, config.thresholds)

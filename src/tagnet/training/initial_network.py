@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from tagnet.config import TrainConfig
 from tagnet.data.prepare import Prepared
@@ -16,6 +18,7 @@ from tagnet.model.head import prior_log_odds, start_from_tag_names
 from tagnet.model.network import TaggerNetwork, enable_gradient_checkpointing
 from tagnet.model.seen_rows import train_seen_rows
 from tagnet.prediction.inference import compute_embeddings
+from tagnet.training.embedding_cache import remembered
 from tagnet.training.packing import packs, rows_met
 from tagnet.training.trainer import choose_precision, processor_has_bf16
 from tagnet.training.unreached import freeze_unreached
@@ -46,11 +49,14 @@ def initial_network(config: TrainConfig, encoder: Encoder, prepared: Prepared, t
         sample = np.random.default_rng(config.run.seed).permutation(train)[:_NAME_SAMPLE]
         # Where training starts need not be known to more digits than it takes its steps with.
         half = processor_has_bf16() and choose_precision(config.trainer) == "bf16-mixed"
-        with torch.autocast("cpu", torch.bfloat16, enabled=half):
-            names_KH, texts_NH = (
-                compute_embeddings(network, texts, encoder.pad_id, batch_size=64)
-                for texts in (names, tokens.take(sample))
-            )
+
+        def embeddings(texts: TokenizedTexts) -> NDArray[np.float32]:
+            reader = copy.deepcopy(network).to(torch.bfloat16) if half else network
+            return compute_embeddings(reader, texts, encoder.pad_id, batch_size=64)
+
+        names_KH, texts_NH = remembered(
+            network, (names, tokens.take(sample)), embeddings, how="bfloat16" if half else "float32"
+        )
         start_from_tag_names(
             network.head,
             torch.from_numpy(names_KH),

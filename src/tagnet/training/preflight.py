@@ -1,13 +1,15 @@
 """Whether the batches of a run fit, found before training starts.
 
-On a CPU the largest planned batch is traced (`memory.trace_step`) and held against the RAM that is available. On a GPU
-it is run, forward and backward beside room for the optimizer's state, and the GPU's own answer taken.
+On a CPU the largest planned batch, unless it fits by far, is traced (`memory.trace_step`) and held against the RAM that
+is available. On a GPU it is run, forward and backward beside room for the optimizer's state, and the GPU's own answer
+taken.
 """
 
 from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -18,12 +20,21 @@ from tagnet.config import NoSamplerConfig, TrainConfig, TrainerConfig
 from tagnet.data.prepare import Prepared
 from tagnet.data.sampling import epoch_indices
 from tagnet.data.tokens import TokenizedTexts
+from tagnet.model.head import LabelAttentionHead
 from tagnet.model.network import TaggerNetwork
 from tagnet.prediction.device import choose_device
 from tagnet.training.gpu_trial import fits_on, free_on, largest_by_trial, own_gpu
 from tagnet.training.hardware import available_memory
 from tagnet.training.local_rank import local_rank
-from tagnet.training.memory import HEAP_SLACK, BatchShape, Footprint, largest, trace_evaluation, trace_step
+from tagnet.training.memory import (
+    HEAP_SLACK,
+    BatchShape,
+    Footprint,
+    largest,
+    state_memory,
+    trace_evaluation,
+    trace_step,
+)
 from tagnet.training.optim import choose_batch_size
 from tagnet.training.out_of_memory import evaluation_too_large, too_large
 from tagnet.training.processes import num_nodes, num_processes
@@ -53,6 +64,8 @@ def check_memory(config: TrainConfig, network: TaggerNetwork, tokens: TokenizedT
         return
     # For all processes of the machine: what the others have loaded by now is part of what the first one counts.
     if local_rank() > 0:
+        return
+    if fits_by_far(config.trainer, network, (train, evaluation)):
         return
     step = trace_step(network, train, autocast_dtype(choose_precision(config.trainer)))
     if step is not None:
@@ -87,6 +100,38 @@ def needed_memory(step: Footprint, config: TrainerConfig) -> int:
     elif config.strategy == "fsdp":
         state //= everywhere
     return here * (step.weights + state + step.activations) - step.weights
+
+
+def fits_by_far(config: TrainerConfig, network: TaggerNetwork, batches: Sequence[BatchShape]) -> bool:
+    """Whether batches fit even by a bound that takes no time to compute, so that tracing them can be spared.
+
+    False where the encoder's sizes are not known.
+    """
+    activations = [activation_bound(network, shape) for shape in batches]
+    if None in activations:
+        return False
+    largest_of_all = max(each for each in activations if each is not None)
+    needed = needed_memory(replace(state_memory(network), activations=largest_of_all), config)
+    return needed * HEAP_SLACK <= available_memory()
+
+
+def activation_bound(network: TaggerNetwork, shape: BatchShape) -> int | None:
+    """More bytes than the activations of a step on such a batch take; None where the encoder's sizes are not known.
+
+    A transformer's in half precision (Korthikanti et al., arXiv 2205.05198, equation 2), four times: float32, and as
+    much again for what comes and goes beside them.
+    """
+    sizes = getattr(network.encoder, "config", None)
+    hidden, layers, heads = (
+        getattr(sizes, name, None) for name in ("hidden_size", "num_hidden_layers", "num_attention_heads")
+    )
+    inner = getattr(sizes, "intermediate_size", None)
+    if not (hidden and layers and heads and inner) or inner > 4 * hidden:
+        return None
+    tokens, num_tags = shape.sequences * shape.tokens, network.head.weight.shape[0]
+    encoder = layers * tokens * hidden * (34 + 5 * heads * shape.tokens / hidden)
+    in_head = num_tags * (tokens if isinstance(network.head, LabelAttentionHead) else shape.sequences)
+    return int(4 * (encoder + 8 * (in_head + tokens * hidden)))
 
 
 def check_ram(

@@ -19,7 +19,14 @@ from tagnet.model.network import TaggerNetwork
 from tagnet.training import gpu_trial, preflight
 from tagnet.training.memory import HEAP_SLACK, BatchShape, Footprint, trace_evaluation, trace_step
 from tagnet.training.optim import choose_batch_size
-from tagnet.training.preflight import check_gpu, check_memory, longest_batch, needed_memory, per_process
+from tagnet.training.preflight import (
+    activation_bound,
+    check_gpu,
+    check_memory,
+    longest_batch,
+    needed_memory,
+    per_process,
+)
 
 MakeConfig = Callable[..., TrainConfig]
 MIB = 2**20
@@ -88,6 +95,38 @@ def test_what_fits_passes_in_silence(
     available(int(needed(config, network, tokens, prepared) * HEAP_SLACK) + MIB)
     check_memory(config, network, tokens, prepared)
     assert not caplog.records
+
+
+@pytest.mark.parametrize("head", ["linear", "label_attention"])
+@pytest.mark.parametrize("shape", [BatchShape(1, 1, 4), BatchShape(16, 16, 71), BatchShape(8, 24, 256)])
+def test_the_bound_is_above_what_is_traced(
+    make_network: Callable[..., TaggerNetwork], head: str, shape: BatchShape
+) -> None:
+    network = make_network(head=head)
+    step, evaluation = trace_step(network, shape, None), trace_evaluation(network, shape, None)
+    assert step is not None
+    assert evaluation is not None
+    bound = activation_bound(network, shape)
+    assert bound is not None
+    assert max(step.activations, evaluation) < bound
+
+
+def test_what_fits_by_far_is_not_traced(
+    make_config: MakeConfig,
+    network: TaggerNetwork,
+    tokens: TokenizedTexts,
+    prepared: Prepared,
+    available: Callable[[int], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    traced = []
+    monkeypatch.setattr(preflight, "trace_step", lambda *_: traced.append(1))
+    available(100 * 2**30)
+    check_memory(make_config(), network, tokens, prepared)
+    assert not traced
+    available(20 * MIB)
+    check_memory(make_config(), network, tokens, prepared)
+    assert traced
 
 
 def test_what_may_not_fit_is_warned_of(
