@@ -18,6 +18,7 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from tagnet.bundle import Bundle
 from tagnet.export import onnx as onnx_export
+from tagnet.export.fuse_attention import DOMAIN, drop_dead, fuse_attention
 from tagnet.export.onnx import describe_export, write_model
 from tagnet.model.network import TaggerNetwork
 from tagnet.prediction.onnx_folder import MODEL_FILE, TOKENIZER_FILE
@@ -50,6 +51,7 @@ def quantize(source: Path, target: Path) -> None:
     """Write a model with its matrices and embeddings in 8 bits."""
     model = onnx.load(source)
     del model.graph.value_info[:]  # shapes of tensors that are about to change
+    fuse_attention(model, onnx_export.INPUTS[1])
     _gemm_to_matmul(model)
     _quantize_embeddings(model)
     _quantize_products(model)
@@ -81,7 +83,7 @@ def _gemm_to_matmul(model: ModelProto) -> None:
         if len(node.input) == 3:
             steps.append(helper.make_node("Add", [product, node.input[2]], [output], name=f"{output}.add"))
         _replace(model, node, steps)
-    _drop_unused(model)
+    drop_dead(model)
 
 
 def _quantize_products(model: ModelProto) -> None:
@@ -91,8 +93,9 @@ def _quantize_products(model: ModelProto) -> None:
         "int8.axis": np.array([-1], dtype=np.int64),
         "int8.per_step": np.array(1 / _LARGEST_ACTIVATION, dtype=np.float32),
         "int8.smallest": np.array(np.finfo(np.float32).tiny, dtype=np.float32),
-        "int8.middle": np.array(_ZERO_POINT, dtype=np.float32),
+        "int8.one": np.array(1, dtype=np.float32),
         "int8.zero_point": np.array(_ZERO_POINT, dtype=np.uint8),
+        "int8.all": np.array([-1], dtype=np.int64),
     }
     model.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in constants.items())
     quantized: set[str] = set()
@@ -105,33 +108,41 @@ def _quantize_products(model: ModelProto) -> None:
         x, output = node.input[0], node.output[0]
         scale = np.abs(matrix).max(0) / _LARGEST_WEIGHT
         scale[scale == 0] = 1
-        model.graph.initializer.append(
-            numpy_helper.from_array(np.round(matrix / scale).astype(np.int8), f"{output}.int8")
-        )
-        model.graph.initializer.append(numpy_helper.from_array(scale.astype(np.float32), f"{output}.scale"))
-        steps = [] if x in quantized else _quantize_tokens(x)
+        values = {
+            f"{output}.int8": np.round(matrix / scale).astype(np.int8),
+            f"{output}.scale": scale.astype(np.float32),
+            f"{output}.width": np.array([matrix.shape[1]], dtype=np.int64),
+        }
+        model.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in values.items())
+        steps = [] if x in quantized else _quantize_tokens(x, matrix.shape[0])
         quantized.add(x)
+        product = [f"{x}.uint8", f"{output}.int8", "int8.one", f"{output}.scale", "int8.zero_point"]
         steps += [
-            helper.make_node("MatMulInteger", [f"{x}.uint8", f"{output}.int8", "int8.zero_point"], [f"{output}.int32"]),
-            helper.make_node("Cast", [f"{output}.int32"], [f"{output}.cast"], to=TensorProto.FLOAT),
-            helper.make_node("Mul", [f"{output}.cast", f"{output}.scale"], [f"{output}.columns"]),
-            helper.make_node("Mul", [f"{output}.columns", f"{x}.scale"], [output]),
+            helper.make_node("MatMulIntegerToFloat", product, [f"{output}.columns"], domain=DOMAIN),
+            helper.make_node("Mul", [f"{output}.columns", f"{x}.scale"], [f"{output}.rows"]),
+            helper.make_node("Concat", [f"{x}.places", f"{output}.width"], [f"{output}.shape"], axis=0),
+            helper.make_node("Reshape", [f"{output}.rows", f"{output}.shape"], [output]),
         ]
         _replace(model, node, steps)
-    _drop_unused(model)
+    if quantized and DOMAIN not in {each.domain for each in model.opset_import}:
+        model.opset_import.append(helper.make_opsetid(DOMAIN, 1))
+    drop_dead(model)
 
 
-def _quantize_tokens(x: str) -> list[NodeProto]:
-    """Activations as unsigned integers, `x.uint8`, with a scale a token, `x.scale`."""
+def _quantize_tokens(x: str, width: int) -> list[NodeProto]:
+    """Activations as unsigned integers, `x.uint8` (M, `width`), with a scale a token, `x.scale` (M, 1)."""
     return [
-        helper.make_node("Abs", [x], [f"{x}.abs"]),
+        helper.make_node("Shape", [x], [f"{x}.places"], end=-1),
+        helper.make_node("Constant", [], [f"{x}.flat"], value_ints=[-1, width]),
+        helper.make_node("Reshape", [x, f"{x}.flat"], [f"{x}.tokens"]),
+        helper.make_node("Abs", [f"{x}.tokens"], [f"{x}.abs"]),
         helper.make_node("ReduceMax", [f"{x}.abs", "int8.axis"], [f"{x}.largest"], keepdims=1),
         helper.make_node("Mul", [f"{x}.largest", "int8.per_step"], [f"{x}.step"]),
         helper.make_node("Max", [f"{x}.step", "int8.smallest"], [f"{x}.scale"]),
-        helper.make_node("Div", [x, f"{x}.scale"], [f"{x}.steps"]),
-        helper.make_node("Round", [f"{x}.steps"], [f"{x}.rounded"]),
-        helper.make_node("Add", [f"{x}.rounded", "int8.middle"], [f"{x}.shifted"]),
-        helper.make_node("Cast", [f"{x}.shifted"], [f"{x}.uint8"], to=TensorProto.UINT8),
+        helper.make_node("Reshape", [f"{x}.scale", "int8.all"], [f"{x}.scales"]),
+        helper.make_node("Shape", [f"{x}.scales"], [f"{x}.number"]),
+        helper.make_node("Expand", ["int8.zero_point", f"{x}.number"], [f"{x}.zeros"]),
+        helper.make_node("QuantizeLinear", [f"{x}.tokens", f"{x}.scales", f"{x}.zeros"], [f"{x}.uint8"], axis=0),
     ]
 
 
@@ -163,7 +174,7 @@ def _quantize_embeddings(model: ModelProto) -> None:
             helper.make_node("Mul", [f"{output}.cast", f"{output}.scale"], [output]),
         ]
         _replace(model, node, steps)
-    _drop_unused(model)
+    drop_dead(model)
 
 
 def _replace(model: ModelProto, node: NodeProto, steps: list[NodeProto]) -> None:
@@ -173,11 +184,3 @@ def _replace(model: ModelProto, node: NodeProto, steps: list[NodeProto]) -> None
     del nodes[place]
     for offset, step in enumerate(steps):
         nodes.insert(place + offset, step)
-
-
-def _drop_unused(model: ModelProto) -> None:
-    """Take out weights that no node reads any more."""
-    used = {name for node in model.graph.node for name in node.input} | {each.name for each in model.graph.output}
-    for each in list(model.graph.initializer):
-        if each.name not in used:
-            model.graph.initializer.remove(each)

@@ -5,8 +5,11 @@ Shapes: N texts, S sequences (one or more windows of each text), T tokens, K tag
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -33,10 +36,13 @@ class OnnxTagger:
     ['databases', 'data-engineering']
     """
 
-    def __init__(self, described: OnnxFolder, session: InferenceSession, tokenizer: Tokenizer) -> None:
+    def __init__(self, described: OnnxFolder, session: InferenceSession, tokenizer: Tokenizer, threads: int) -> None:
         self.described = described
         self._session = session
         self._tokenizer = tokenizer
+        self._threads = threads
+        self._single_lock = Lock()
+        self._single: InferenceSession | None = None
 
     @classmethod
     def load(cls, folder: str | Path, *, threads: int | None = None) -> Self:
@@ -44,7 +50,8 @@ class OnnxTagger:
 
         Args:
             folder: what `tagnet export --to onnx` or `onnx-int8` wrote.
-            threads: how many threads one batch is computed with; None: as many as there are cores.
+            threads: that one batch is computed with, or, where there are several, as many batches at a time; None: as
+                many as there are cores.
 
         Raises:
             BundleError: the folder is no whole ONNX export, or the installed onnxruntime cannot run it.
@@ -52,7 +59,8 @@ class OnnxTagger:
         """
         described = read_onnx_folder(folder)
         session = open_session(described.folder / MODEL_FILE, threads)
-        return cls(described, session, _load_tokenizer(described.folder / TOKENIZER_FILE))
+        tokenizer = _load_tokenizer(described.folder / TOKENIZER_FILE)
+        return cls(described, session, tokenizer, threads or _num_cores())
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -73,10 +81,22 @@ class OnnxTagger:
 
         Safe to call from several threads at once.
         """
+        return self._run(self._session, sequences_S)
+
+    def _run(
+        self, session: InferenceSession, sequences_S: Sequence[TokenIds]
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         ids_ST, mask_ST = pad_sequences(sequences_S, self.described.pad_id)
         feed = {"input_ids": ids_ST, "attention_mask": mask_ST}
-        probs_SK, accepted_SK = self._session.run(["probabilities", "accepted"], feed)
+        probs_SK, accepted_SK = session.run(["probabilities", "accepted"], feed)
         return probs_SK, accepted_SK
+
+    def _single_session(self) -> InferenceSession:
+        """A session that computes with the thread that calls it, for many batches at a time."""
+        with self._single_lock:
+            if self._single is None:
+                self._single = open_session(self.described.folder / MODEL_FILE, 1)
+            return self._single
 
     def probabilities(
         self, inputs: Sequence[Input], *, batch_size: int = 64, progress: Callable[[int], object] | None = None
@@ -98,8 +118,15 @@ class OnnxTagger:
     def decide(
         self, tokens: TokenizedTexts, *, batch_size: int = 64, progress: Callable[[int], object] | None = None
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Probabilities and the model's own decisions, both (N, K), of tokenized texts."""
-        return over_batches(tokens, self.run, len(self.tags), batch_size=batch_size, progress=progress)
+        """Probabilities and the model's own decisions, both (N, K), of tokenized texts.
+
+        Several batches are computed at the same time, a thread each: they need not wait for one another, as the threads
+        of one batch do after every step. They have a session of their own, which holds the weights once more.
+        """
+        workers, run = 1, self.run
+        if self._threads > 1 and len(tokens) > batch_size:
+            workers, run = self._threads, partial(self._run, self._single_session())
+        return over_batches(tokens, run, len(self.tags), batch_size=batch_size, progress=progress, workers=workers)
 
     def predict(
         self, inputs: Sequence[Input], *, top: int | None = None, batch_size: int = 64
@@ -113,6 +140,10 @@ class OnnxTagger:
         The decisions are those of the model itself, whose thresholds are the same numbers rounded up to float32.
         """
         return to_predictions(self.described.rule, probs_NK, top)
+
+
+def _num_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def open_session(model: Path, threads: int | None = None) -> InferenceSession:

@@ -5,7 +5,8 @@ Shapes: N texts, S sequences (one or more windows of each text), K tags.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ def over_batches(
     *,
     batch_size: int,
     progress: Callable[[int], object] | None = None,
+    workers: int = 1,
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Probabilities (N, K) and decisions (N, K) of all texts in their own order.
 
@@ -34,11 +36,12 @@ def over_batches(
         num_tags: K.
         batch_size: texts in a batch, and sequences that are run at once where texts have windows.
         progress: called with the number of texts done after every batch.
+        workers: threads that run batches at the same time; `run` must be safe to call from each of them.
     """
     probs_NK = np.zeros((len(tokens), num_tags))
     accepted_NK = np.zeros((len(tokens), num_tags), dtype=np.bool_)
-    done = 0
-    for index_B in plan_in_order_of_length(tokens.lengths_N, batch_size):
+
+    def run_batch(index_B: NDArray[np.int64]) -> int:
         texts_B = [tokens.sequences(i) for i in index_B.tolist()]
         sequences_S = [sequence for sequences in texts_B for sequence in sequences]
         parts = [run(sequences_S[i : i + batch_size]) for i in range(0, len(sequences_S), batch_size)]
@@ -46,7 +49,23 @@ def over_batches(
         first_B = np.cumsum([0, *(len(sequences) for sequences in texts_B[:-1])])
         probs_NK[index_B] = np.maximum.reduceat(np.concatenate([probs_SK for probs_SK, _ in parts]), first_B)
         accepted_NK[index_B] = np.logical_or.reduceat(np.concatenate([made for _, made in parts]), first_B)
-        done += len(index_B)
+        return len(index_B)
+
+    done = 0
+    for number in _each(run_batch, plan_in_order_of_length(tokens.lengths_N, batch_size), workers):
+        done += number
         if progress is not None:
             progress(done)
     return probs_NK, accepted_NK
+
+
+def _each(step: Callable[[NDArray[np.int64]], int], items: Iterable[NDArray[np.int64]], workers: int) -> Iterator[int]:
+    """What a step returns for each item, in order; after an error or an interruption no further item is begun."""
+    if workers == 1:
+        yield from map(step, items)
+        return
+    executor = ThreadPoolExecutor(workers)
+    try:
+        yield from executor.map(step, items)
+    finally:
+        executor.shutdown(cancel_futures=True)

@@ -136,3 +136,12 @@ def test_what_is_no_export_is_one_clear_error(
         stream.write(b"x")
     with pytest.raises(BundleError, match=r"model\.onnx: its SHA-256 is not the one in tagnet\.json"):
         OnnxTagger.load(folder)
+
+
+def test_many_texts_are_told_the_same_by_several_threads(tiny_onnx: Export) -> None:
+    _, folder = tiny_onnx()
+    texts = [f"{text} {place}" for place, text in enumerate(INPUTS * 7) if isinstance(text, str)]
+    one, several = OnnxTagger.load(folder, threads=1), OnnxTagger.load(folder, threads=3)
+    np.testing.assert_allclose(
+        several.probabilities(texts, batch_size=2), one.probabilities(texts, batch_size=2), atol=1e-6, rtol=0
+    )
