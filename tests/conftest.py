@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
+import matplotlib
 import pytest
 import torch
 
@@ -19,6 +21,13 @@ hypothesis.settings.load_profile("tagnet")
 
 # Before any test imports huggingface_hub, which reads it once: what is not on this machine is not asked for.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+# What runs keep for later ones shall not come from code before this one. Workers take it over from their controller;
+# matplotlib's fonts, which take seconds to find, stay where they are.
+if "TAGNET_TESTS_CACHE_HOME" not in os.environ:
+    os.environ.setdefault("MPLCONFIGDIR", matplotlib.get_cachedir())
+    _cache_home = tempfile.TemporaryDirectory(prefix="tagnet-tests-cache-")
+    os.environ["TAGNET_TESTS_CACHE_HOME"] = os.environ["XDG_CACHE_HOME"] = _cache_home.name
 
 
 _AT_START = dict(os.environ)

@@ -36,6 +36,7 @@ def train_transformers(output: Path, recipe: str, seed: int, epochs: int, lr: fl
         output_dir=str(output),
         learning_rate=lr,
         num_train_epochs=epochs,
+        warmup_steps=0.1,  # a share of all steps
         per_device_eval_batch_size=64,
         seed=seed,
         bf16=True,

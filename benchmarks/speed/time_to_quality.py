@@ -6,8 +6,9 @@
 
 Every contender has a list of settings in ascending order of the time they take (epochs, pairs). With the first seed
 they are tried one after the other until one reaches the F1; that run's seconds count, and none of those before. Other
-seeds begin with the setting that the first one found, and are left out where it found none. A setting that takes longer than 15 minutes is stopped. Each runs
-in a process of its own; a finished one is never run again. The clock stops when the last file of the bundle is there.
+seeds begin with the setting that the first one found, and are left out where it found none. A setting that takes longer
+than 15 minutes is stopped. Each runs in a process of its own, without what earlier ones left in the cache; a finished
+one is never run again. The clock stops when the last file of the bundle is there.
 
 tagnet's F1 comes from thresholds that did not see the records (metrics.json, cross-fitted); the others' from the one
 threshold that fits these records best (`learners`). SetFit is no dependency: pip install --no-deps setfit evaluate.
@@ -18,10 +19,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,6 +31,7 @@ from typing import Any
 
 from benchmarks.quality.runs import has_result, keep, read_results, show, with_table_command
 from benchmarks.speed.learners import THRESHOLD_FILE
+from benchmarks.speed.startup import without_cache
 from benchmarks.speed.training import PLACED
 from tagnet.evaluation.table_parts import new_table
 
@@ -63,11 +65,12 @@ def attempt(contender: str, setting: Mapping[str, float], seed: int, output: Pat
     command, last, said = _command(contender, setting, seed, output)
     shutil.rmtree(output, ignore_errors=True)
     output.parent.mkdir(parents=True, exist_ok=True)
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | PLACED
     seconds = None
-    with (output.parent / f"{output.name}.log").open("w") as log:
+    with tempfile.TemporaryDirectory() as cache, (output.parent / f"{output.name}.log").open("w") as log:
         start = time.monotonic()
-        process = subprocess.Popen([sys.executable, "-W", "ignore", *command], stdout=log, stderr=log, env=environment)
+        process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", *command], stdout=log, stderr=log, env=without_cache(cache) | PLACED
+        )
         while process.poll() is None:
             if seconds is None and last.exists():
                 seconds = time.monotonic() - start
@@ -112,7 +115,9 @@ def _first(contender: str, first_seed: int, seed: int) -> int:
     """Where a seed begins: the first one with the quickest setting, others with what the first one found."""
     if seed == first_seed:
         return 0
-    return int(_tried(contender, first_seed)[-1]["place"])
+    found = reached(contender, first_seed)
+    assert found is not None
+    return int(found["place"])
 
 
 def reached(contender: str, seed: int) -> dict[str, Any] | None:
@@ -120,10 +125,10 @@ def reached(contender: str, seed: int) -> dict[str, Any] | None:
     return next((each for each in _tried(contender, seed) if (each["f1"] or 0) >= GOAL), None)
 
 
-def best(contender: str) -> dict[str, Any]:
-    """Of all runs of a contender the one with the greatest F1."""
+def best(contender: str) -> dict[str, Any] | None:
+    """Of all finished runs of a contender the one with the greatest F1."""
     runs = [each for each in read_results(NAME, RESULTS) if each["contender"] == contender and each["f1"] is not None]
-    return max(runs, key=lambda each: float(each["f1"]))
+    return max(runs, key=lambda each: float(each["f1"]), default=None)
 
 
 def table(*, markdown: bool) -> None:
@@ -136,12 +141,11 @@ def table(*, markdown: bool) -> None:
     for contender, words in WORDS.items():
         found = {seed: run for seed in seeds if (run := reached(contender, seed)) is not None}
         if not found:
-            most, tried = best(contender), _tried(contender, seeds[0])
-            stopped = (
-                "" if tried[-1]["f1"] is not None else f"; {_in_words(tried[-1]['setting'])} stopped after {CAP} s"
-            )
-            where = f"not reached{stopped}"
-            shown.add_row(words, f"best: {_in_words(most['setting'])}", where, f"{most['f1']:.3f}", "")
+            most, tried = best(contender), [run for seed in seeds for run in _tried(contender, seed)]
+            stopped = [f"{_in_words(run['setting'])} stopped after {CAP} s" for run in tried if run["f1"] is None]
+            if most is not None:
+                where = "; ".join([f"not reached in {most['seconds']:.0f}", *stopped])
+                shown.add_row(words, f"best: {_in_words(most['setting'])}", where, f"{most['f1']:.3f}", "")
             continue
         settings = dict.fromkeys(_in_words(run["setting"]) for run in found.values())
         ratios = [run["seconds"] / own[seed]["seconds"] for seed, run in found.items() if seed in own]

@@ -60,7 +60,8 @@ def run(
     speak_to(messages)
 
     def load() -> AnyTagger:
-        return _load(bundle, device, is_onnx=is_onnx)
+        # An actor of Ray's has one core to itself.
+        return _load(bundle, device, is_onnx=is_onnx, threads=1 if engine == "ray" else None)
 
     features, model_version = _described(bundle, is_onnx=is_onnx)
     schema = RowSchema(names, features, need_tags=False)
@@ -110,11 +111,11 @@ def _described(bundle: Path, *, is_onnx: bool) -> tuple[tuple[str, ...], str]:
     return found.text.features, found.fingerprint
 
 
-def _load(bundle: Path, device: str, *, is_onnx: bool) -> AnyTagger:
+def _load(bundle: Path, device: str, *, is_onnx: bool, threads: int | None) -> AnyTagger:
     if is_onnx:
         from tagnet.prediction.onnx_tagger import OnnxTagger
 
-        return OnnxTagger.load(bundle)
+        return OnnxTagger.load(bundle, threads=threads)
     from tagnet.prediction.tagger import Tagger
 
     return Tagger.load(bundle, device)

@@ -24,13 +24,12 @@ _NEVER = -1e4
 class Attention:
     """Where the parts of one attention are."""
 
-    softmax: NodeProto
     query: str
     """(S, T, H), as are key, value and the output."""
     key: str
     value: str
     mask: str
-    head_size: int
+    num_heads: int
     scale: float
     reshape: NodeProto
     """The last node, whose output is the attention's."""
@@ -101,13 +100,18 @@ def _match(graph: Graph, softmax: NodeProto) -> Attention | None:
     if mixed is None:
         return None
     size = _head_size(graph, query)
-    sources = [_before_heads(graph, name) for name in (query, key, mixed.input[1])]
+    sources = [_before_heads(graph, name) for name in (query, mixed.input[1])]
+    sources.insert(1, _before_heads(graph, _unturned(graph, key)))
     turned = graph.readers(mixed.output[0], "Transpose")
     reshape = graph.readers(turned[0].output[0], "Reshape") if len(turned) == 1 else []
     if size is None or None in sources or len(reshape) != 1:
         return None
     q, k, v = (str(name) for name in sources)
-    return Attention(softmax, q, k, v, added.input[1], size, query_scale * key_scale, reshape[0])
+    widths = {_width(graph, name) for name in (q, k, v)}
+    width = widths.pop()
+    if widths or width is None or width % size:
+        return None
+    return Attention(q, k, v, added.input[1], width // size, query_scale * key_scale, reshape[0])
 
 
 def _unscaled(graph: Graph, name: str) -> tuple[str, float]:
@@ -126,10 +130,26 @@ def _after_softmax(graph: Graph, softmax: NodeProto) -> Iterator[NodeProto]:
 
 def _before_heads(graph: Graph, name: str) -> str | None:
     """What was cut into heads: (S, T, H)."""
-    steps = 0
-    while (node := graph.maker(name, "Reshape", "Transpose")) is not None:
-        name, steps = node.input[0], steps + 1
-    return name if steps >= 2 else None
+    turned = graph.maker(name, "Transpose")
+    if turned is None or _order(turned) != [0, 2, 1, 3]:
+        return None
+    cut = graph.maker(turned.input[0], "Reshape")
+    return None if cut is None else cut.input[0]
+
+
+def _unturned(graph: Graph, name: str) -> str:
+    """Keys before their last two axes changed places; an export makes (S · A, T, D) of them meanwhile."""
+    outer = graph.maker(name, "Reshape")
+    turned = graph.maker(name if outer is None else outer.input[0], "Transpose")
+    if turned is None or _order(turned) not in ([0, 2, 1], [0, 1, 3, 2]):
+        return name
+    inner = graph.maker(turned.input[0], "Reshape") if outer is not None else None
+    before: str = (turned if inner is None else inner).input[0]
+    return before
+
+
+def _order(transpose: NodeProto) -> list[int]:
+    return next((list(each.ints) for each in transpose.attribute if each.name == "perm"), [])
 
 
 def _head_size(graph: Graph, query: str) -> int | None:
@@ -148,9 +168,10 @@ def _leave_out_padding_alone(model: ModelProto, found: list[Attention], mask_inp
         return []
     shown = ModelProto()
     shown.CopyFrom(model)
-    del shown.graph.output[:]
     names = list(dict.fromkeys(each.mask for each in found))
+    del shown.graph.output[:]
     shown.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in names)
+    drop_dead(shown)  # no mask follows from the weights, which may be too many to be copied
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     for length in _LENGTHS:
@@ -186,15 +207,12 @@ def _replace(model: ModelProto, graph: Graph, attention: Attention, padding: str
     if len(values) == 3:
         inputs, bias = [each[0] for each in biased if each is not None], f"{attention.reshape.output[0]}.bias"
         model.graph.initializer.append(numpy_helper.from_array(np.concatenate(values), bias))
-    width = _width(model, graph, attention)
-    if width is None or width % attention.head_size:
-        return
     node = helper.make_node(
         "MultiHeadAttention",
         [*inputs, bias, padding],
         [attention.reshape.output[0]],
         domain=DOMAIN,
-        num_heads=width // attention.head_size,
+        num_heads=attention.num_heads,
         scale=attention.scale,
         mask_filter_value=float(np.finfo(np.float32).min),
     )
@@ -209,11 +227,12 @@ def _bias(graph: Graph, name: str) -> tuple[str, NDArray[Any]] | None:
     return None if node is None or value is None or value.ndim != 1 else (node.input[0], value)
 
 
-def _width(model: ModelProto, graph: Graph, attention: Attention) -> int | None:
-    biased = _bias(graph, attention.query)
-    product = graph.maker(attention.query if biased is None else biased[0], "MatMul")
+def _width(graph: Graph, name: str) -> int | None:
+    """H of a tensor that is a product with a constant matrix, with a bias or without; None of any other."""
+    biased = _bias(graph, name)
+    product = graph.maker(name if biased is None else biased[0], "MatMul")
     weight = None if product is None else graph.constant(product.input[1])
-    return None if weight is None else int(weight.shape[1])
+    return None if weight is None or weight.ndim != 2 else int(weight.shape[1])
 
 
 def drop_dead(model: ModelProto) -> None:

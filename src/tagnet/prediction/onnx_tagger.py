@@ -28,6 +28,12 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 
+_MOST_WORKERS = 8
+"""Each holds the activations of a batch."""
+_BATCHES_A_WORKER = 2
+"""With fewer, some workers would wait for the one with the longest texts."""
+
+
 class OnnxTagger:
     """Predicts with an ONNX export, as a `Tagger` does with a bundle.
 
@@ -95,7 +101,13 @@ class OnnxTagger:
         """A session that computes with the thread that calls it, for many batches at a time."""
         with self._single_lock:
             if self._single is None:
-                self._single = open_session(self.described.folder / MODEL_FILE, 1)
+                folder = self.described.folder
+                again = read_onnx_folder(folder)
+                if (again.model_version, again.precision) != (self.described.model_version, self.described.precision):
+                    raise BundleError(
+                        f"{folder}: expected the export that was loaded, found another one; load it again"
+                    )
+                self._single = open_session(folder / MODEL_FILE, 1)
             return self._single
 
     def probabilities(
@@ -120,12 +132,17 @@ class OnnxTagger:
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Probabilities and the model's own decisions, both (N, K), of tokenized texts.
 
-        Several batches are computed at the same time, a thread each: they need not wait for one another, as the threads
-        of one batch do after every step. They have a session of their own, which holds the weights once more.
+        Of many batches several are computed at the same time, a thread each: they need not wait for one another, as the
+        threads of one batch do after every step. They have a session of their own, which holds the weights once more.
+
+        Raises:
+            BundleError: another export has taken the folder's place since it was loaded.
         """
-        workers, run = 1, self.run
-        if self._threads > 1 and len(tokens) > batch_size:
-            workers, run = self._threads, partial(self._run, self._single_session())
+        workers, run = min(self._threads, _MOST_WORKERS), self.run
+        if workers > 1 and len(tokens) >= _BATCHES_A_WORKER * workers * batch_size:
+            run = partial(self._run, self._single_session())
+        else:
+            workers = 1
         return over_batches(tokens, run, len(self.tags), batch_size=batch_size, progress=progress, workers=workers)
 
     def predict(

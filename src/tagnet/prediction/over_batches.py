@@ -60,7 +60,7 @@ def over_batches(
 
 
 def _each(step: Callable[[NDArray[np.int64]], int], items: Iterable[NDArray[np.int64]], workers: int) -> Iterator[int]:
-    """What a step returns for each item, in order; after an error or an interruption no further item is begun."""
+    """What a step returns for each item, in order; once an error or an interruption is met no further item is begun."""
     if workers == 1:
         yield from map(step, items)
         return

@@ -28,6 +28,8 @@ from tagnet.records.fetch import cache_folder
 
 MOST_FILES = 32
 """A file of 2,048 texts and a width of 384 takes 3 MB."""
+_FORMAT = 1
+"""Another one wherever tagnet computes embeddings in another way."""
 
 
 def remembered(
@@ -45,12 +47,15 @@ def remembered(
         compute: the embeddings of one list.
         how: whatever else they follow from, such as the precision they are computed in.
     """
-    path = cache_folder("embeddings") / f"{_key(network, texts, how)}.safetensors"
+    try:
+        path = cache_folder("embeddings") / f"{_key(network, texts, how)}.safetensors"
+    except RuntimeError:  # nobody knows where this user's home is
+        return [compute(each) for each in texts]
     found = _read(path)
     if found is not None:
         return found
     computed = [compute(each) for each in texts]
-    with suppress(OSError, RunDirectoryError):
+    with suppress(OSError, RunDirectoryError, SafetensorError):  # the last one says that the disk is full, too
         arrays = {str(place): np.ascontiguousarray(each) for place, each in enumerate(computed)}
         write_with(path, lambda temporary: save_file(arrays, temporary))
         _forget_oldest(path.parent)
@@ -61,7 +66,9 @@ def _key(network: TaggerNetwork, texts: Sequence[TokenizedTexts], how: str) -> s
     """The SHA-256 of all that the embeddings follow from."""
     config = getattr(network.encoder, "config", None)
     architecture = config.to_json_string(use_diff=False) if config is not None else repr(network.encoder)
-    about = [how, torch.__version__, architecture, repr(network.pooling)]
+    # Another number of threads rounds otherwise, and a run shall not depend on those before it.
+    machine = [torch.__version__, torch.get_num_threads(), torch.backends.cpu.get_cpu_capability()]
+    about = [_FORMAT, *machine, how, architecture, repr(network.pooling)]
     key = hashlib.sha256(json.dumps(about).encode())
     for part in (network.encoder, network.pooling):
         for name, value in part.state_dict().items():

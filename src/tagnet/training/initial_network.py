@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import logging
+from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 import torch
@@ -48,15 +50,7 @@ def initial_network(config: TrainConfig, encoder: Encoder, prepared: Prepared, t
         names = tokenize(encoder.tokenizer, [tag.replace("-", " ") for tag in tags], tokens.max_tokens)
         sample = np.random.default_rng(config.run.seed).permutation(train)[:_NAME_SAMPLE]
         # Where training starts need not be known to more digits than it takes its steps with.
-        half = processor_has_bf16() and choose_precision(config.trainer) == "bf16-mixed"
-
-        def embeddings(texts: TokenizedTexts) -> NDArray[np.float32]:
-            reader = copy.deepcopy(network).to(torch.bfloat16) if half else network
-            return compute_embeddings(reader, texts, encoder.pad_id, batch_size=64)
-
-        names_KH, texts_NH = remembered(
-            network, (names, tokens.take(sample)), embeddings, how="bfloat16" if half else "float32"
-        )
+        names_KH, texts_NH = _start_embeddings(config, network, (names, tokens.take(sample)), encoder.pad_id)
         start_from_tag_names(
             network.head,
             torch.from_numpy(names_KH),
@@ -89,3 +83,23 @@ def initial_network(config: TrainConfig, encoder: Encoder, prepared: Prepared, t
         logger.info("packed: nothing is computed at padding, and %d rows of the word embeddings are trained", num_seen)
     # Published encoders come in evaluation mode, and Lightning leaves modes as they are.
     return network.train()
+
+
+def _start_embeddings(
+    config: TrainConfig, network: TaggerNetwork, texts: Sequence[TokenizedTexts], pad_id: int
+) -> list[NDArray[np.float32]]:
+    """Embeddings of each of some lists of texts, (N, H), in the precision that training takes its steps with."""
+    half = processor_has_bf16() and choose_precision(config.trainer) == "bf16-mixed"
+    # Buffers such as rotary frequencies need their digits, and autocast leaves them those.
+    has_buffers = any(each.is_floating_point() for each in network.encoder.buffers())
+    casts, halves = half and has_buffers, half and not has_buffers
+
+    @cache
+    def reader() -> TaggerNetwork:
+        return copy.deepcopy(network).to(torch.bfloat16) if halves else network
+
+    def embeddings(texts_N: TokenizedTexts) -> NDArray[np.float32]:
+        with torch.autocast("cpu", torch.bfloat16, enabled=casts):
+            return compute_embeddings(reader(), texts_N, pad_id, batch_size=64)
+
+    return remembered(network, texts, embeddings, how="bfloat16" if half else "float32")

@@ -128,6 +128,9 @@ def activation_bound(network: TaggerNetwork, shape: BatchShape) -> int | None:
     inner = getattr(sizes, "intermediate_size", None)
     if not (hidden and layers and heads and inner) or inner > 4 * hidden:
         return None
+    # An encoder of windows pads texts to whole ones by itself.
+    if any(hasattr(sizes, name) for name in ("attention_window", "block_size")):
+        return None
     tokens, num_tags = shape.sequences * shape.tokens, network.head.weight.shape[0]
     encoder = layers * tokens * hidden * (34 + 5 * heads * shape.tokens / hidden)
     in_head = num_tags * (tokens if isinstance(network.head, LabelAttentionHead) else shape.sequences)

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 
 from tagnet.bundle import Bundle
 from tagnet.errors import BundleError, MissingExtraError, RecordError
-from tagnet.prediction.onnx_folder import read_onnx_folder
+from tagnet.prediction.onnx_folder import describe_onnx_folder, read_onnx_folder
 from tagnet.prediction.onnx_tagger import OnnxTagger
 from tagnet.prediction.tagger import Tagger
 from tagnet.records.record import Record
@@ -145,3 +146,20 @@ def test_many_texts_are_told_the_same_by_several_threads(tiny_onnx: Export) -> N
     np.testing.assert_allclose(
         several.probabilities(texts, batch_size=2), one.probabilities(texts, batch_size=2), atol=1e-6, rtol=0
     )
+    assert several._single is not None
+    assert one._single is None
+
+
+def test_few_batches_are_computed_one_after_the_other(tiny_onnx: Export) -> None:
+    tagger = OnnxTagger.load(tiny_onnx()[1], threads=3)
+    tagger.probabilities([f"graphs {place}" for place in range(11)], batch_size=2)
+    assert tagger._single is None
+
+
+def test_an_export_that_took_the_folders_place_is_not_mixed_with_the_first(tiny_onnx: Export) -> None:
+    _, folder = tiny_onnx()
+    tagger = OnnxTagger.load(folder, threads=2)
+    described = read_onnx_folder(folder)
+    describe_onnx_folder(replace(described, model_version="another"))
+    with pytest.raises(BundleError, match="expected the export that was loaded, found another one"):
+        tagger.probabilities(["graphs"] * 8, batch_size=2)
