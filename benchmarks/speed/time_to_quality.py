@@ -144,7 +144,8 @@ def table(*, markdown: bool) -> None:
             most, tried = best(contender), [run for seed in seeds for run in _tried(contender, seed)]
             stopped = [f"{_in_words(run['setting'])} stopped after {CAP} s" for run in tried if run["f1"] is None]
             if most is not None:
-                where = "; ".join([f"not reached in {most['seconds']:.0f}", *stopped])
+                longest = max(float(run["seconds"] or 0) for run in tried)
+                where = "; ".join([f"not reached, at most {longest:.0f}", *stopped])
                 shown.add_row(words, f"best: {_in_words(most['setting'])}", where, f"{most['f1']:.3f}", "")
             continue
         settings = dict.fromkeys(_in_words(run["setting"]) for run in found.values())
