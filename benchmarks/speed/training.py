@@ -16,6 +16,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
@@ -103,9 +104,11 @@ def table(*, markdown: bool) -> None:
                 spread([each[name] / one for each, one in zip(found, best, strict=True)]),
                 spread([of_ceiling(each, name) for each in mine]),
             )
-    rounds, threads = len({each["round"] for each in results}), results[0]["threads"] if results else 0
+    rounds = Counter(each["recipe"] for each in results)
+    counted = ", ".join(f"{recipe} {number}" for recipe, number in rounds.items())
+    threads = results[0]["threads"] if results else 0
     note = (
-        f"Medians over {rounds} rounds, least and greatest in brackets; batches of 32, {threads} threads. The "
+        f"Medians over rounds ({counted}), least and greatest in brackets; batches of 32, {threads} threads. The "
         "machine is measured in each round, in the contender's own precision; operations are those of real tokens."
     )
     show("Training throughput", shown, note, markdown=markdown)
