@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -62,11 +61,10 @@ class Repository:
     def __init__(self, folder: Path) -> None:
         self._session = open_session(folder / "tagnet_network" / "1" / "model.onnx")
         path = folder / "tagnet" / "1" / "model.py"
-        spec = importlib.util.spec_from_file_location("tagnet_triton_model", path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        # Compiled here and not imported, which would leave a __pycache__ with this machine's paths in the export.
+        module = ModuleType("tagnet_triton_model")
+        module.__file__ = str(path)
+        exec(compile(path.read_bytes(), path, "exec"), module.__dict__)
         self._model = module.TritonPythonModel()
         sys.modules[_MODULE] = self._backend()
         try:
