@@ -4,7 +4,7 @@
     python -m benchmarks.speed.learners setfit OUTPUT --recipe madewithml_b --seed 0 --iterations 1
 
 The Trainer's model is one that a user would write for an encoder that was trained with mean pooling, at a constant
-learning rate, or transformers' own classifier (`--pooling own`), which reads the first token through a pooler.
+learning rate.
 
 Both contenders train the embedded encoder on the recipe's own training records, and accept tags at .5 or at the one
 threshold that gives the validation records their best weighted F1, whichever is better there. OUTPUT/threshold.json is
@@ -44,7 +44,7 @@ class MeanPooled(nn.Module):
         return {"loss": nn.functional.binary_cross_entropy_with_logits(logits_BK, labels), "logits": logits_BK}
 
 
-def train_transformers(output: Path, recipe: str, seed: int, epochs: int, lr: float, pooling: str) -> None:
+def train_transformers(output: Path, recipe: str, seed: int, epochs: int, lr: float) -> None:
     """transformers' Trainer, tuned: see `contenders.tuned_arguments`; learning rate and epochs as given."""
     from transformers import DataCollatorWithPadding, Trainer, TrainingArguments
 
@@ -52,8 +52,7 @@ def train_transformers(output: Path, recipe: str, seed: int, epochs: int, lr: fl
 
     sides = read_sides(recipe)
     model, tokenizer = classifier(sides.num_tags)
-    if pooling == "mean":
-        model = MeanPooled(model.bert, model.config.hidden_size, sides.num_tags)
+    model = MeanPooled(model.bert, model.config.hidden_size, sides.num_tags)
     rows = {name: tokenized(tokenizer, *part, max_length=sides.max_tokens) for name, part in sides.parts.items()}
     arguments = TrainingArguments(
         output_dir=str(output),
@@ -137,13 +136,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--lr", type=float, default=3e-4)
-    parser.add_argument("--pooling", choices=("mean", "own"), default="mean")
     parser.add_argument("--iterations", type=int, default=1)
     given = parser.parse_args()
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
     if given.contender == "trainer":
-        train_transformers(given.output, given.recipe, given.seed, given.epochs, given.lr, given.pooling)
+        train_transformers(given.output, given.recipe, given.seed, given.epochs, given.lr)
     else:
         train_setfit(given.output, given.recipe, given.seed, given.iterations)
 

@@ -40,19 +40,16 @@ WORDS = {
 
 def _pipeline(threads: int) -> Callable[[list[str]], Any]:
     import torch
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
+    from transformers import pipeline
 
-    from tagnet.model.encoder import embedded_folder
+    from benchmarks.speed.contenders import classifier
 
     torch.set_num_threads(threads)
-    folder = str(embedded_folder())
-    model = AutoModelForSequenceClassification.from_pretrained(
-        folder, num_labels=34, problem_type="multi_label_classification"
-    )
+    model, tokenizer = classifier(num_tags=34)
     tagged = pipeline(
         "text-classification",
         model=model,
-        tokenizer=AutoTokenizer.from_pretrained(folder),
+        tokenizer=tokenizer,
         function_to_apply="sigmoid",
         top_k=None,
         device="cpu",

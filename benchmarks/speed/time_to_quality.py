@@ -26,13 +26,12 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from benchmarks.quality.runs import has_result, keep, read_results, show, with_table_command
 from benchmarks.speed.learners import THRESHOLD_FILE
 from benchmarks.speed.startup import without_cache
-from benchmarks.speed.training import PLACED
+from benchmarks.speed.training import PLACED, spread
 from tagnet.evaluation.table_parts import new_table
 
 NAME = "time_to_quality"
@@ -153,9 +152,9 @@ def table(*, markdown: bool) -> None:
         shown.add_row(
             words,
             "; ".join(settings),
-            _spread([run["seconds"] for run in found.values()], 0),
-            _spread([run["f1"] for run in found.values()], 3),
-            _spread(ratios, 2),
+            spread([run["seconds"] for run in found.values()], 0),
+            spread([run["f1"] for run in found.values()], 3),
+            spread(ratios, 2),
         )
     note = (
         f"Protocol B, {len(seeds)} seeds: median, least and greatest; the first setting that reaches a weighted F1 of "
@@ -169,13 +168,10 @@ def _in_words(setting: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {value:g}" for name, value in setting.items())
 
 
-def _spread(values: Sequence[float], digits: int) -> str:
-    return f"{median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
-
-
 def plot() -> None:
     """Draw F1 over seconds, a mark a run."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import NullFormatter, ScalarFormatter
 
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot()
@@ -184,11 +180,14 @@ def plot() -> None:
         runs = [each for each in read_results(NAME, RESULTS) if each["contender"] == contender and each["f1"]]
         places = ([each["seconds"] for each in runs], [each["f1"] for each in runs])
         axes.plot(*places, marker, color=color, label=words)
-    axes.axhline(GOAL, color="black", linewidth=1)
+    axes.axhline(GOAL, color="black", linewidth=1, label=f"goal, {GOAL}")
     axes.set_xscale("log")
+    axes.set_xticks([10, 20, 50, 100, 200])
+    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("seconds from the command to the bundle")
     axes.set_ylabel("weighted F1, validation")
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="lower left")
     axes.spines[["top", "right"]].set_visible(False)
     PLOT.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(PLOT, metadata={"Date": None})

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-DOMAIN = "com.microsoft"
+from tagnet.export.graph import DOMAIN, Graph, drop_dead, import_domain, replace_node
+
 _LENGTHS = (300, 40)
 """Of the batch on which masks are tried: longer than a window that an encoder might look at, or than fits."""
 _NEVER = -1e4
@@ -33,31 +34,6 @@ class Attention:
     scale: float
     reshape: NodeProto
     """The last node, whose output is the attention's."""
-
-
-class Graph:
-    """Who makes a tensor, and what is constant."""
-
-    def __init__(self, model: ModelProto) -> None:
-        self._made_by = {name: node for node in model.graph.node for name in node.output}
-        self._read_by: dict[str, list[NodeProto]] = {}
-        for node in model.graph.node:
-            for name in node.input:
-                self._read_by.setdefault(name, []).append(node)
-        self._constants = {each.name: each for each in model.graph.initializer}
-
-    def maker(self, name: str, *kinds: str) -> NodeProto | None:
-        """The node that makes a tensor, if it is of one of these kinds."""
-        node = self._made_by.get(name)
-        return node if node is not None and node.op_type in kinds else None
-
-    def readers(self, name: str, kind: str) -> list[NodeProto]:
-        """The nodes of a kind that read a tensor."""
-        return [node for node in self._read_by.get(name, []) if node.op_type == kind]
-
-    def constant(self, name: str) -> NDArray[Any] | None:
-        """The value of a constant."""
-        return numpy_helper.to_array(self._constants[name]) if name in self._constants else None
 
 
 def fuse_attention(model: ModelProto, mask_input: str) -> int:
@@ -82,8 +58,7 @@ def fuse_attention(model: ModelProto, mask_input: str) -> int:
         _replace(model, graph, each, padding)
     cast = helper.make_node("Cast", [mask_input], [padding], to=TensorProto.INT32)
     model.graph.node.insert(0, cast)
-    if DOMAIN not in {each.domain for each in model.opset_import}:
-        model.opset_import.append(helper.make_opsetid(DOMAIN, 1))
+    import_domain(model)
     drop_dead(model)
     return len(found)
 
@@ -216,9 +191,7 @@ def _replace(model: ModelProto, graph: Graph, attention: Attention, padding: str
         scale=attention.scale,
         mask_filter_value=float(np.finfo(np.float32).min),
     )
-    place = next(i for i, each in enumerate(model.graph.node) if each is attention.reshape or each == attention.reshape)
-    del model.graph.node[place]
-    model.graph.node.insert(place, node)
+    replace_node(model, attention.reshape, [node])
 
 
 def _bias(graph: Graph, name: str) -> tuple[str, NDArray[Any]] | None:
@@ -233,17 +206,3 @@ def _width(graph: Graph, name: str) -> int | None:
     product = graph.maker(name if biased is None else biased[0], "MatMul")
     weight = None if product is None else graph.constant(product.input[1])
     return None if weight is None or weight.ndim != 2 else int(weight.shape[1])
-
-
-def drop_dead(model: ModelProto) -> None:
-    """Take out nodes and constants that no output follows from."""
-    needed = {each.name for each in model.graph.output}
-    kept: list[NodeProto] = []
-    for node in reversed(model.graph.node):
-        if needed & set(node.output):
-            needed |= set(node.input)
-            kept.append(node)
-    del model.graph.node[:]
-    model.graph.node.extend(reversed(kept))
-    for each in [each for each in model.graph.initializer if each.name not in needed]:
-        model.graph.initializer.remove(each)

@@ -18,7 +18,8 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from tagnet.bundle import Bundle
 from tagnet.export import onnx as onnx_export
-from tagnet.export.fuse_attention import DOMAIN, drop_dead, fuse_attention
+from tagnet.export.fuse_attention import fuse_attention
+from tagnet.export.graph import DOMAIN, drop_dead, import_domain, replace_node
 from tagnet.export.onnx import describe_export, write_model
 from tagnet.model.network import TaggerNetwork
 from tagnet.prediction.onnx_folder import MODEL_FILE, TOKENIZER_FILE
@@ -82,7 +83,7 @@ def _gemm_to_matmul(model: ModelProto) -> None:
         steps = [helper.make_node("MatMul", [node.input[0], turned], [product], name=f"{output}.matmul")]
         if len(node.input) == 3:
             steps.append(helper.make_node("Add", [product, node.input[2]], [output], name=f"{output}.add"))
-        _replace(model, node, steps)
+        replace_node(model, node, steps)
     drop_dead(model)
 
 
@@ -123,9 +124,9 @@ def _quantize_products(model: ModelProto) -> None:
             helper.make_node("Concat", [f"{x}.places", f"{output}.width"], [f"{output}.shape"], axis=0),
             helper.make_node("Reshape", [f"{output}.rows", f"{output}.shape"], [output]),
         ]
-        _replace(model, node, steps)
-    if quantized and DOMAIN not in {each.domain for each in model.opset_import}:
-        model.opset_import.append(helper.make_opsetid(DOMAIN, 1))
+        replace_node(model, node, steps)
+    if quantized:
+        import_domain(model)
     drop_dead(model)
 
 
@@ -173,14 +174,5 @@ def _quantize_embeddings(model: ModelProto) -> None:
             helper.make_node("Gather", [scales, node.input[1]], [f"{output}.scale"]),
             helper.make_node("Mul", [f"{output}.cast", f"{output}.scale"], [output]),
         ]
-        _replace(model, node, steps)
+        replace_node(model, node, steps)
     drop_dead(model)
-
-
-def _replace(model: ModelProto, node: NodeProto, steps: list[NodeProto]) -> None:
-    """Put nodes in the place of one; the order of a graph's nodes is that of its computation."""
-    nodes = model.graph.node
-    place = next(i for i, each in enumerate(nodes) if each.output[0] == node.output[0])
-    del nodes[place]
-    for offset, step in enumerate(steps):
-        nodes.insert(place + offset, step)

@@ -35,7 +35,7 @@ _FORMAT = 1
 def remembered(
     network: TaggerNetwork,
     texts: Sequence[TokenizedTexts],
-    compute: Callable[[TokenizedTexts], NDArray[np.float32]],
+    compute: Callable[[], list[NDArray[np.float32]]],
     *,
     how: str,
 ) -> list[NDArray[np.float32]]:
@@ -44,17 +44,17 @@ def remembered(
     Args:
         network: whose encoder and pooling the embeddings come from.
         texts: lists of tokenized texts.
-        compute: the embeddings of one list.
+        compute: the embeddings of each list.
         how: whatever else they follow from, such as the precision they are computed in.
     """
     try:
         path = cache_folder("embeddings") / f"{_key(network, texts, how)}.safetensors"
     except RuntimeError:  # nobody knows where this user's home is
-        return [compute(each) for each in texts]
+        return compute()
     found = _read(path)
     if found is not None:
         return found
-    computed = [compute(each) for each in texts]
+    computed = compute()
     with suppress(OSError, RunDirectoryError, SafetensorError):  # the last one says that the disk is full, too
         arrays = {str(place): np.ascontiguousarray(each) for place, each in enumerate(computed)}
         write_with(path, lambda temporary: save_file(arrays, temporary))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Sequence
-from functools import cache
 
 import numpy as np
 import torch
@@ -49,7 +48,6 @@ def initial_network(config: TrainConfig, encoder: Encoder, prepared: Prepared, t
     if config.model.head == "tag_names":
         names = tokenize(encoder.tokenizer, [tag.replace("-", " ") for tag in tags], tokens.max_tokens)
         sample = np.random.default_rng(config.run.seed).permutation(train)[:_NAME_SAMPLE]
-        # Where training starts need not be known to more digits than it takes its steps with.
         names_KH, texts_NH = _start_embeddings(config, network, (names, tokens.take(sample)), encoder.pad_id)
         start_from_tag_names(
             network.head,
@@ -88,18 +86,17 @@ def initial_network(config: TrainConfig, encoder: Encoder, prepared: Prepared, t
 def _start_embeddings(
     config: TrainConfig, network: TaggerNetwork, texts: Sequence[TokenizedTexts], pad_id: int
 ) -> list[NDArray[np.float32]]:
-    """Embeddings of each of some lists of texts, (N, H), in the precision that training takes its steps with."""
+    """Embeddings of each of some lists of texts, (N, H).
+
+    Where training starts need not be known to more digits than it takes its steps with.
+    """
     half = processor_has_bf16() and choose_precision(config.trainer) == "bf16-mixed"
     # Buffers such as rotary frequencies need their digits, and autocast leaves them those.
     has_buffers = any(each.is_floating_point() for each in network.encoder.buffers())
-    casts, halves = half and has_buffers, half and not has_buffers
 
-    @cache
-    def reader() -> TaggerNetwork:
-        return copy.deepcopy(network).to(torch.bfloat16) if halves else network
+    def compute() -> list[NDArray[np.float32]]:
+        reader = copy.deepcopy(network).to(torch.bfloat16) if half and not has_buffers else network
+        with torch.autocast("cpu", torch.bfloat16, enabled=half and has_buffers):
+            return [compute_embeddings(reader, each, pad_id, batch_size=64) for each in texts]
 
-    def embeddings(texts_N: TokenizedTexts) -> NDArray[np.float32]:
-        with torch.autocast("cpu", torch.bfloat16, enabled=casts):
-            return compute_embeddings(reader(), texts_N, pad_id, batch_size=64)
-
-    return remembered(network, texts, embeddings, how="bfloat16" if half else "float32")
+    return remembered(network, texts, compute, how="bfloat16" if half else "float32")

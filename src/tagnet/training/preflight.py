@@ -107,12 +107,12 @@ def fits_by_far(config: TrainerConfig, network: TaggerNetwork, batches: Sequence
 
     False where the encoder's sizes are not known.
     """
-    activations = [activation_bound(network, shape) for shape in batches]
-    if None in activations:
-        return False
-    largest_of_all = max(each for each in activations if each is not None)
-    needed = needed_memory(replace(state_memory(network), activations=largest_of_all), config)
-    return needed * HEAP_SLACK <= available_memory()
+    state, available = state_memory(network), available_memory()
+    bounds = (activation_bound(network, shape) for shape in batches)
+    return all(
+        bound is not None and needed_memory(replace(state, activations=bound), config) * HEAP_SLACK <= available
+        for bound in bounds
+    )
 
 
 def activation_bound(network: TaggerNetwork, shape: BatchShape) -> int | None:

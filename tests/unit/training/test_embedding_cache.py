@@ -23,12 +23,15 @@ from tagnet.training.embedding_cache import remembered
 class Counted:
     """Computes embeddings, and counts how often it was asked to."""
 
-    def __init__(self, network: TaggerNetwork) -> None:
-        self.network, self.times = network, 0
+    def __init__(self) -> None:
+        self.times = 0
 
-    def __call__(self, texts: TokenizedTexts) -> NDArray[np.float32]:
-        self.times += 1
-        return compute_embeddings(self.network, texts, 0, batch_size=8)
+    def embeddings(self, network: TaggerNetwork, *texts: TokenizedTexts, how: str) -> list[NDArray[np.float32]]:
+        def compute() -> list[NDArray[np.float32]]:
+            self.times += 1
+            return [compute_embeddings(network, each, 0, batch_size=8) for each in texts]
+
+        return remembered(network, texts, compute, how=how)
 
 
 @pytest.fixture(autouse=True)
@@ -48,48 +51,48 @@ def network(make_network: Callable[..., TaggerNetwork]) -> TaggerNetwork:
 
 
 def test_a_second_time_nothing_is_computed(network: TaggerNetwork, texts: TokenizedTexts) -> None:
-    compute = Counted(network)
+    compute = Counted()
     names = texts.take(np.arange(3))
-    first = remembered(network, (names, texts), compute, how="float32")
-    again = remembered(network, (names, texts), compute, how="float32")
-    assert compute.times == 2
+    first = compute.embeddings(network, names, texts, how="float32")
+    again = compute.embeddings(network, names, texts, how="float32")
+    assert compute.times == 1
     for before, after, size in zip(first, again, (3, 20), strict=True):
         assert before.shape == (size, network.head.weight.shape[1])
         np.testing.assert_array_equal(before, after)
 
 
 def test_other_weights_texts_and_precisions_are_computed(network: TaggerNetwork, texts: TokenizedTexts) -> None:
-    compute = Counted(network)
-    remembered(network, (texts,), compute, how="float32")
-    remembered(network, (texts,), compute, how="bfloat16")
-    remembered(network, (texts.take(np.arange(19)),), compute, how="float32")
-    remembered(network, (texts.take(np.arange(20)[::-1]),), compute, how="float32")
+    compute = Counted()
+    compute.embeddings(network, texts, how="float32")
+    compute.embeddings(network, texts, how="bfloat16")
+    compute.embeddings(network, texts.take(np.arange(19)), how="float32")
+    compute.embeddings(network, texts.take(np.arange(20)[::-1]), how="float32")
     with torch.no_grad():
         next(iter(network.encoder.parameters()))[0, 0] += 1
-    remembered(network, (texts,), compute, how="float32")
+    compute.embeddings(network, texts, how="float32")
     assert compute.times == 5
 
 
 def test_a_head_of_other_tags_does_not_matter(
     make_network: Callable[..., TaggerNetwork], network: TaggerNetwork, texts: TokenizedTexts
 ) -> None:
-    compute = Counted(network)
-    remembered(network, (texts,), compute, how="float32")
+    compute = Counted()
+    compute.embeddings(network, texts, how="float32")
     with torch.no_grad():
         network.head.weight.add_(1)
-    remembered(network, (texts,), compute, how="float32")
+    compute.embeddings(network, texts, how="float32")
     assert compute.times == 1
 
 
 def test_a_file_that_is_not_whole_is_computed_and_written_again(
     network: TaggerNetwork, texts: TokenizedTexts, cache: Path
 ) -> None:
-    compute = Counted(network)
-    remembered(network, (texts,), compute, how="float32")
+    compute = Counted()
+    compute.embeddings(network, texts, how="float32")
     (file,) = cache.iterdir()
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2])
-    remembered(network, (texts,), compute, how="float32")
+    compute.embeddings(network, texts, how="float32")
     assert compute.times == 2
     assert file.read_bytes() == whole
 
@@ -98,14 +101,14 @@ def test_only_the_latest_files_stay(
     network: TaggerNetwork, texts: TokenizedTexts, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(embedding_cache, "MOST_FILES", 2)
-    compute = Counted(network)
+    compute = Counted()
     for place, how in enumerate("abac"):
-        remembered(network, (texts,), compute, how=how)
+        compute.embeddings(network, texts, how=how)
         for file in cache.iterdir():  # seconds apart, whatever the disk's clock can tell
             os.utime(file, ns=(file.stat().st_atime_ns, file.stat().st_mtime_ns - (4 - place) * 10**9))
     assert len(list(cache.iterdir())) == 2
     assert compute.times == 3
-    remembered(network, (texts,), compute, how="a")
+    compute.embeddings(network, texts, how="a")
     assert compute.times == 3  # "a" was asked for after "b", which is the one that went
 
 
@@ -114,7 +117,7 @@ def test_without_a_folder_that_can_be_written_to_they_are_computed(
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    compute = Counted(network)
+    compute = Counted()
     for _ in range(2):
-        remembered(network, (texts,), compute, how="float32")
+        compute.embeddings(network, texts, how="float32")
     assert compute.times == 2
