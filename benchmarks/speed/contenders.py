@@ -131,7 +131,7 @@ def classifier(num_tags: int) -> tuple[Any, Any]:
     import transformers
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    from tagnet.model.encoder import embedded_folder
+    from tagnet.model.embedded import embedded_folder
 
     transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     folder = str(embedded_folder())

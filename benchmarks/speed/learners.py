@@ -89,7 +89,7 @@ def train_setfit(output: Path, recipe: str, seed: int, iterations: int) -> None:
     from datasets import Dataset
 
     from benchmarks.speed.contenders import read_sides
-    from tagnet.model.encoder import embedded_folder
+    from tagnet.model.embedded import embedded_folder
 
     sides = read_sides(recipe)
     model = setfit.SetFitModel.from_pretrained(str(embedded_folder()), multi_target_strategy="one-vs-rest")

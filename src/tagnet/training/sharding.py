@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from torch import nn
 from torch.distributed.device_mesh import DeviceMesh
-from torch.distributed.fsdp import fully_shard
 
 from tagnet.model.network import TaggerNetwork
 
@@ -20,6 +19,9 @@ def shard(network: TaggerNetwork, mesh: DeviceMesh) -> None:
         network: changed in place; its parameters become `DTensor`s.
         mesh: of one dimension, over all processes.
     """
+    # It brings much that a run of one process never needs.
+    from torch.distributed.fsdp import fully_shard
+
     for layer in transformer_layers(network.encoder):
         fully_shard(layer, mesh=mesh)
     fully_shard(network, mesh=mesh)

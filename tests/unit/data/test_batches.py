@@ -18,7 +18,7 @@ from tokenizers import Tokenizer
 from tagnet.data.batches import collate, plan_epoch
 from tagnet.data.padding import plan_in_order_of_length
 from tagnet.data.tokens import TokenizedTexts, tokenize
-from tagnet.model.encoder import embedded_folder
+from tagnet.model.embedded import embedded_folder
 
 Lengths = NDArray[np.int64]
 

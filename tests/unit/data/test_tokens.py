@@ -12,7 +12,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from tagnet.data.tokens import cut_to_budget, render_texts, tokenize
 from tagnet.errors import ConfigError
-from tagnet.model.encoder import embedded_folder
+from tagnet.model.embedded import embedded_folder
 
 TEXTS = ["a tiny sql engine", "", "graph neural networks " * 10, "Ünïcode {braces} 🎉", "x"]
 

@@ -14,7 +14,8 @@ from tagnet.data.prepare import Prepared
 from tagnet.data.tokens import tokenize
 from tagnet.errors import EncoderError
 from tagnet.evaluation.token_lengths import load_tokenizer, view_tokens
-from tagnet.model.encoder import embedded_folder, load_encoder
+from tagnet.model.embedded import embedded_folder
+from tagnet.model.encoder import load_encoder
 
 Make = Callable[..., tuple[Prepared, TrainConfig]]
 

