@@ -57,7 +57,8 @@ class _Begun(ModuleType):
 def _execute(module: ModuleType) -> None:
     if isinstance(module, _Begun):
         loader = module.__loader__
-        assert isinstance(loader, _Beginner) and module.__spec__ is not None
+        assert isinstance(loader, _Beginner)
+        assert module.__spec__ is not None
         module.__class__ = ModuleType  # type: ignore[assignment]
         module.__loader__ = module.__spec__.loader = loader.whole
         loader.whole.exec_module(module)

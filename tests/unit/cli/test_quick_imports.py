@@ -107,7 +107,8 @@ def test_the_names_that_modules_begin_with_are_theirs() -> None:
     assert run(
         "from tagnet.cli.quick_imports import _BEGINNINGS, _Begun, _execute\n"
         "modules = {name: importlib.import_module(name) for name in _BEGINNINGS if importlib.util.find_spec(name)}\n"
-        "began = {name: [each for each in vars(module) if not each.startswith('__')] for name, module in modules.items()\n"
+        "began = {name: [each for each in vars(module) if not each.startswith('__')]\n"
+        "         for name, module in modules.items()\n"
         "         if isinstance(module, _Begun)}\n"
         "for module in modules.values():\n"
         "    _execute(module)\n"

@@ -32,7 +32,8 @@ def test_it_is_what_transformers_reads_but_for_the_pooler(dropout: float | None)
     )
     assert found.keys() == expected.keys()
     for name, value in expected.items():
-        assert found[name].dtype == value.dtype and torch.equal(found[name], value), name
+        assert found[name].dtype == value.dtype, name
+        assert torch.equal(found[name], value), name
         assert found[name].requires_grad is value.requires_grad, name
     assert ours.module.state_dict().keys() == theirs.module.state_dict().keys()
     assert plain_settings(ours.module) == plain_settings(theirs.module)

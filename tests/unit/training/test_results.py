@@ -6,6 +6,7 @@ import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from tagnet.config import TrainConfig
 from tagnet.data.prepare import Prepared, prepare
 from tagnet.data.tokens import TokenizedTexts
 from tagnet.errors import RunDirectoryError
+from tagnet.evaluation import report as report_module
 from tagnet.training import results
 from tagnet.training.environment import environment
 from tagnet.training.measure import Outcome
@@ -100,14 +102,16 @@ def test_tables_report_and_metrics_agree(write: Callable[[], Path], outcome: Out
     assert "prior" in report
 
 
-@pytest.mark.parametrize("broken", ["write_csv", "write_report", "predictions_table"])
+@pytest.mark.parametrize(
+    ("module", "broken"), [(results, "write_csv"), (report_module, "write_report"), (results, "predictions_table")]
+)
 def test_without_all_the_others_there_are_no_metrics(
-    broken: str, write: Callable[[], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    module: ModuleType, broken: str, write: Callable[[], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any, **__: Any) -> Any:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(results, broken, fail)
+    monkeypatch.setattr(module, broken, fail)
     with pytest.raises((OSError, RunDirectoryError)):
         write()
     assert not (tmp_path / "metrics.json").exists()
