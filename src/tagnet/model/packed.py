@@ -4,7 +4,8 @@ For training on a processor, where every multiplication counts. What it computes
 computes (Devlin et al., NAACL 2019; the layers' weights are the module's own), but for rounding and for which numbers
 dropout draws.
 
-Shapes: B texts, T tokens of the longest, M tokens of all texts, H hidden width, A heads, D width of a head.
+Shapes: B texts, T tokens of the longest, M tokens of all texts, R ≥ M rows that are computed, H hidden width, A heads,
+D width of a head.
 """
 
 from __future__ import annotations
@@ -33,10 +34,16 @@ class Packing:
     """The row of each place among the M tokens; at padding, row 0."""
     is_token_BT: Tensor
     """Whether a place holds a token."""
+    num_rows: int
+    """R: rows from M on are 0, and nobody reads them."""
 
     @classmethod
-    def of(cls, mask_BT: Tensor) -> Packing:
+    def of(cls, mask_BT: Tensor, *, few_shapes: bool = False) -> Packing:
         """The packing of a batch whose mask is 1 at tokens and 0 at padding.
+
+        Args:
+            mask_BT: the mask.
+            few_shapes: whether rows are added up to one of few numbers, see `rounded`.
 
         >>> Packing.of(torch.tensor([[1, 1], [1, 0]])).row_BT
         tensor([[0, 1],
@@ -45,7 +52,27 @@ class Packing:
         is_token_BT = mask_BT.bool()
         flat = is_token_BT.flatten()
         row_BT = (flat.cumsum(0) - 1).masked_fill_(~flat, 0).view(mask_BT.shape)
-        return cls((mask_BT.shape[0], mask_BT.shape[1]), flat.nonzero().squeeze(1), row_BT, is_token_BT)
+        token_M = flat.nonzero().squeeze(1)
+        num_rows = rounded(len(token_M)) if few_shapes else len(token_M)
+        return cls((mask_BT.shape[0], mask_BT.shape[1]), token_M, row_BT, is_token_BT, num_rows)
+
+
+def rounded(number: int) -> int:
+    """The next of few numbers, less than an eighth larger.
+
+    >>> [rounded(number) for number in (7, 100, 129, 1000)]
+    [7, 104, 144, 1024]
+    """
+    step = 1 << max(0, number.bit_length() - 4)
+    return -(-number // step) * step
+
+
+def compiles_each_shape() -> bool:
+    """Whether products take code that is compiled for each new shape, in the time of several products.
+
+    In float32 they do not; in bfloat16 oneDNN's do.
+    """
+    return torch.is_autocast_enabled("cpu")
 
 
 def can_pack(encoder: nn.Module) -> bool:
@@ -77,13 +104,20 @@ def packed_states(encoder: nn.Module, input_ids_BT: Tensor, mask_BT: Tensor) -> 
     """
     module: Any = encoder
     config = module.config
-    packing = Packing.of(mask_BT)
+    num_texts, width = mask_BT.shape
+    few_shapes = compiles_each_shape()
+    if few_shapes:
+        more = (0, rounded(width) - width)
+        input_ids_BT, mask_BT = nn.functional.pad(input_ids_BT, more), nn.functional.pad(mask_BT, more)
+    packing = Packing.of(mask_BT, few_shapes=few_shapes)
     masks = KeepMasks.seeded_by_torch()
     states_MH = _embed(module.embeddings, config, input_ids_BT, packing, masks)
+    num_tokens = len(states_MH)
+    states_RH = nn.functional.pad(states_MH, (0, 0, 0, packing.num_rows - num_tokens))
     for layer in module.encoder.layer:
-        states_MH = _layer(layer, config, states_MH, packing, masks)
-    padded = states_MH.new_zeros(mask_BT.numel(), states_MH.shape[1])
-    return padded.index_copy(0, packing.token_M, states_MH).view(*packing.shape, -1)
+        states_RH = _layer(layer, config, states_RH, packing, masks)
+    padded = states_RH.new_zeros(mask_BT.numel(), states_RH.shape[1])
+    return padded.index_copy(0, packing.token_M, states_RH[:num_tokens]).view(*packing.shape, -1)[:, :width]
 
 
 def _embed(embeddings: Any, config: Any, input_ids_BT: Tensor, packing: Packing, masks: KeepMasks) -> Tensor:
@@ -96,32 +130,32 @@ def _embed(embeddings: Any, config: Any, input_ids_BT: Tensor, packing: Packing,
     return dropout_add(embeddings.LayerNorm(summed_MH), None, config.hidden_dropout_prob, masks)
 
 
-def _layer(layer: Any, config: Any, states_MH: Tensor, packing: Packing, masks: KeepMasks) -> Tensor:
+def _layer(layer: Any, config: Any, states_RH: Tensor, packing: Packing, masks: KeepMasks) -> Tensor:
     attention, rate = layer.attention, config.hidden_dropout_prob
     own, out = attention.self, attention.output
     projections = (own.query, own.key, own.value)
-    qkv_M3H = nn.functional.linear(
-        states_MH, torch.cat([each.weight for each in projections]), torch.cat([each.bias for each in projections])
+    qkv_R3H = nn.functional.linear(
+        states_RH, torch.cat([each.weight for each in projections]), torch.cat([each.bias for each in projections])
     )
-    mixed_MH = attend(qkv_M3H, packing, config.num_attention_heads, config.attention_probs_dropout_prob, masks)
-    states_MH = out.LayerNorm(dropout_add(out.dense(mixed_MH), states_MH, rate, masks))
-    inner = nn.functional.gelu(layer.intermediate.dense(states_MH))
-    return layer.output.LayerNorm(dropout_add(layer.output.dense(inner), states_MH, rate, masks))  # type: ignore[no-any-return]
+    mixed_RH = attend(qkv_R3H, packing, config.num_attention_heads, config.attention_probs_dropout_prob, masks)
+    states_RH = out.LayerNorm(dropout_add(out.dense(mixed_RH), states_RH, rate, masks))
+    inner = nn.functional.gelu(layer.intermediate.dense(states_RH))
+    return layer.output.LayerNorm(dropout_add(layer.output.dense(inner), states_RH, rate, masks))  # type: ignore[no-any-return]
 
 
-def attend(qkv_M3H: Tensor, packing: Packing, num_heads: int, rate: float, masks: KeepMasks) -> Tensor:
-    """Softmax attention of each text's tokens to one another (Vaswani et al., NeurIPS 2017, section 3.2): (M, H).
+def attend(qkv_R3H: Tensor, packing: Packing, num_heads: int, rate: float, masks: KeepMasks) -> Tensor:
+    """Softmax attention of each text's tokens to one another (Vaswani et al., NeurIPS 2017, section 3.2): (R, H).
 
     Args:
-        qkv_M3H: queries, keys and values side by side, (M, 3 · H).
+        qkv_R3H: queries, keys and values side by side, (R, 3 · H).
         packing: of the batch.
         num_heads: A.
         rate: dropout on the weights of attention.
         masks: where its masks come from.
     """
     num_texts, width = packing.shape
-    keep = masks.draw((num_texts * num_heads, width, width), rate, qkv_M3H.dtype) if rate else None
-    mixed: Tensor = _Attention.apply(qkv_M3H, packing, num_heads, keep)  # type: ignore[no-untyped-call]
+    keep = masks.draw((num_texts * num_heads, width, width), rate, qkv_R3H.dtype) if rate else None
+    mixed: Tensor = _Attention.apply(qkv_R3H, packing, num_heads, keep)  # type: ignore[no-untyped-call]
     return mixed
 
 
@@ -129,10 +163,10 @@ class _Attention(torch.autograd.Function):
     """Backward by hand: each step writes where the one before no longer reads, and rows move with one copy each."""
 
     @staticmethod
-    def forward(ctx: Any, qkv_M3H: Tensor, packing: Packing, num_heads: int, keep: Tensor | None) -> Tensor:
+    def forward(ctx: Any, qkv_R3H: Tensor, packing: Packing, num_heads: int, keep: Tensor | None) -> Tensor:
         num_texts, width = packing.shape
-        num_tokens, size = qkv_M3H.shape[0], qkv_M3H.shape[1] // (3 * num_heads)
-        query, key, value = _to_heads(qkv_M3H, packing, 3, num_heads)
+        size = qkv_R3H.shape[1] // (3 * num_heads)
+        query, key, value = _to_heads(qkv_R3H, packing, 3, num_heads)
         scores = torch.baddbmm(query.new_empty(()), query, key.mT, beta=0, alpha=1 / math.sqrt(size))
         padding = (~packing.is_token_BT).view(num_texts, 1, 1, width)
         if bool(padding.any()):
@@ -142,15 +176,15 @@ class _Attention(torch.autograd.Function):
         mixed = torch.bmm(kept, value)
         ctx.save_for_backward(query, key, value, weights, keep)
         ctx.packing, ctx.num_heads = packing, num_heads
-        return _from_heads(mixed[None], packing, num_heads).view(num_tokens, -1)
+        return _from_heads(mixed[None], packing, num_heads)
 
     @staticmethod
-    def backward(ctx: Any, grad_MH: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, grad_RH: Tensor) -> tuple[Tensor, None, None, None]:
         query, key, value, weights, keep = ctx.saved_tensors
         packing, num_heads = ctx.packing, ctx.num_heads
         num_texts, width = packing.shape
         size = query.shape[-1]
-        (grad,) = _to_heads(grad_MH, packing, 1, num_heads)
+        (grad,) = _to_heads(grad_RH, packing, 1, num_heads)
         # Queries at padding were computed, but nobody reads them: they get no gradient and give none.
         grad.view(num_texts, num_heads, width, size).mul_(packing.is_token_BT[:, None, :, None])
         kept = weights if keep is None else weights * keep
@@ -163,11 +197,11 @@ class _Attention(torch.autograd.Function):
         scale = 1 / math.sqrt(size)
         torch.baddbmm(grad_qkv[0], grad_scores, key, beta=0, alpha=scale, out=grad_qkv[0])
         torch.baddbmm(grad_qkv[1], grad_scores.mT, query, beta=0, alpha=scale, out=grad_qkv[1])
-        return _from_heads(grad_qkv, packing, num_heads).view(len(grad_MH), -1), None, None, None
+        return _from_heads(grad_qkv, packing, num_heads), None, None, None
 
 
 def _to_heads(rows: Tensor, packing: Packing, parts: int, num_heads: int) -> Tensor:
-    """(M, parts · A · D) as (parts, B · A, T, D); padding repeats row 0."""
+    """(R, parts · A · D) as (parts, B · A, T, D); padding repeats row 0."""
     num_texts, width = packing.shape
     per_row = parts * num_heads
     start_B1T = (packing.row_BT * per_row).unsqueeze(1)
@@ -178,11 +212,14 @@ def _to_heads(rows: Tensor, packing: Packing, parts: int, num_heads: int) -> Ten
 
 
 def _from_heads(heads: Tensor, packing: Packing, num_heads: int) -> Tensor:
-    """(parts, B · A, T, D) as (M, parts, A, D)."""
-    parts = heads.shape[0]
+    """(parts, B · A, T, D) as (R, parts · A · D); rows from M on are 0."""
+    parts, size = heads.shape[0], heads.shape[-1]
     num_texts, width = packing.shape
     text_M, place_M = packing.token_M // width, packing.token_M % width
     start_M = text_M * num_heads * width + place_M
     offset_PA = torch.arange(parts)[:, None] * (num_texts * num_heads * width) + torch.arange(num_heads) * width
     index = (start_M[:, None, None] + offset_PA).flatten()
-    return heads.reshape(-1, heads.shape[-1]).index_select(0, index).view(len(text_M), parts, num_heads, -1)
+    rows = heads.new_empty(packing.num_rows * parts * num_heads, size)
+    torch.index_select(heads.reshape(-1, size), 0, index, out=rows[: len(index)])
+    rows[len(index) :] = 0
+    return rows.view(packing.num_rows, -1)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel, RobertaConfig, RobertaModel, XLMRobertaConfig, XLMRobertaModel
 
-from tagnet.model.packed import Packing, can_pack, packed_states
+from tagnet.model import packed as packed_module
+from tagnet.model.packed import Packing, can_pack, packed_states, rounded
 
 SIZES: dict[str, Any] = {
     "vocab_size": 50,
@@ -46,17 +47,22 @@ def states_and_gradients(module: Any, states: Tensor, mask_BT: Tensor) -> tuple[
     return states.detach(), {name: p.grad for name, p in module.named_parameters() if p.grad is not None}
 
 
+@pytest.mark.parametrize("few_shapes", [False, True])
 @pytest.mark.parametrize("family", sorted(FAMILIES))
 @settings(max_examples=15, deadline=None)
 @given(lengths=st.lists(st.integers(1, 20), min_size=1, max_size=5), seed=st.integers(0, 99))
-def test_states_and_gradients_are_the_encoders_own(family: str, lengths: list[int], seed: int) -> None:
+def test_states_and_gradients_are_the_encoders_own(
+    family: str, few_shapes: bool, lengths: list[int], seed: int
+) -> None:
     module, mask_BT = encoder(family), mask_of(lengths)
     ids_BT = torch.randint(3, 50, mask_BT.shape, generator=torch.Generator().manual_seed(seed))
     ids_BT = torch.where(mask_BT > 0, ids_BT, module.config.pad_token_id)
     own, own_gradients = states_and_gradients(
         module, module(input_ids=ids_BT, attention_mask=mask_BT).last_hidden_state, mask_BT
     )
-    packed, gradients = states_and_gradients(module, packed_states(module, ids_BT, mask_BT), mask_BT)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(packed_module, "compiles_each_shape", lambda: few_shapes)
+        packed, gradients = states_and_gradients(module, packed_states(module, ids_BT, mask_BT), mask_BT)
     torch.testing.assert_close(packed, own, rtol=1e-4, atol=1e-5)
     assert gradients.keys() == own_gradients.keys()
     for name, gradient in gradients.items():
@@ -123,3 +129,23 @@ def test_a_packing_knows_each_token() -> None:
     packing = Packing.of(torch.tensor([[1, 1, 0], [1, 1, 1]]))
     assert packing.token_M.tolist() == [0, 1, 3, 4, 5]
     assert packing.row_BT.tolist() == [[0, 1, 0], [2, 3, 4]]
+
+
+@given(number=st.integers(1, 10**6))
+def test_few_numbers_are_computed_with_and_none_an_eighth_too_large(number: int) -> None:
+    assert number <= rounded(number) < number * 9 / 8
+    assert rounded(rounded(number)) == rounded(number)
+    assert len({rounded(each) for each in range(2**9, 2**10)}) == 9
+
+
+def test_products_in_half_precision_have_few_shapes() -> None:
+    module = encoder()
+    shapes: set[tuple[int, ...]] = set()
+    for layer in module.encoder.layer:
+        layer.output.dense.register_forward_hook(lambda _, inputs, __: shapes.add(tuple(inputs[0].shape)))
+    with torch.autocast("cpu", torch.bfloat16):
+        for length in range(10, 21):
+            mask_BT = mask_of([length] * 10)
+            packed_states(module, mask_BT * 7, mask_BT)
+    assert {rows for rows, _ in shapes} == {rounded(10 * length) for length in range(10, 21)}
+    assert len(shapes) < 11
