@@ -104,7 +104,7 @@ def packed_states(encoder: nn.Module, input_ids_BT: Tensor, mask_BT: Tensor) -> 
     """
     module: Any = encoder
     config = module.config
-    num_texts, width = mask_BT.shape
+    width = mask_BT.shape[1]
     few_shapes = compiles_each_shape()
     if few_shapes:
         more = (0, rounded(width) - width)
