@@ -69,7 +69,10 @@ def run(arguments: Sequence[str]) -> None:
 
     from tagnet.cli.quick_imports import quick_imports
 
-    with quick_imports(compiles=config.trainer.compile, parallel=config.trainer.strategy != "single"):
+    parallel = config.trainer.strategy != "single"
+    # Checkpointing and DDP ask the compiler whether they are being compiled.
+    compiles = config.trainer.compile or config.trainer.gradient_checkpointing or parallel
+    with quick_imports(compiles=compiles, parallel=parallel):
         from tagnet.training.distributed import is_first_process
         from tagnet.training.fit import fit
         from tagnet.training.summary import print_summary

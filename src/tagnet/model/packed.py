@@ -1,4 +1,4 @@
-"""A BERT-like encoder run on the tokens of a batch alone: nothing is computed at padding, and dropout is drawn quickly.
+"""A BERT-like encoder run on the tokens of a batch and not on its padding, with dropout that is drawn quickly.
 
 For training on a processor, where every multiplication counts. What it computes is what the encoder's own forward
 computes (Devlin et al., NAACL 2019; the layers' weights are the module's own), but for rounding and for which numbers
@@ -35,7 +35,7 @@ class Packing:
     is_token_BT: Tensor
     """Whether a place holds a token."""
     num_rows: int
-    """R: rows from M on are 0, and nobody reads them."""
+    """R: rows from M on are no tokens. None attends to them, and they get no gradient."""
 
     @classmethod
     def of(cls, mask_BT: Tensor, *, few_shapes: bool = False) -> Packing:
@@ -68,9 +68,9 @@ def rounded(number: int) -> int:
 
 
 def compiles_each_shape() -> bool:
-    """Whether products take code that is compiled for each new shape, in the time of several products.
+    """Whether code is compiled for each new shape of a product, which takes as long as several products.
 
-    In float32 they do not; in bfloat16 oneDNN's do.
+    oneDNN does so in bfloat16, which is what autocast is used for on a processor; in float32 PyTorch has MKL multiply.
     """
     return torch.is_autocast_enabled("cpu")
 
@@ -113,11 +113,12 @@ def packed_states(encoder: nn.Module, input_ids_BT: Tensor, mask_BT: Tensor) -> 
     masks = KeepMasks.seeded_by_torch()
     states_MH = _embed(module.embeddings, config, input_ids_BT, packing, masks)
     num_tokens = len(states_MH)
-    states_RH = nn.functional.pad(states_MH, (0, 0, 0, packing.num_rows - num_tokens))
+    states_RH = nn.functional.pad(states_MH, (0, 0, 0, packing.num_rows - num_tokens)) if few_shapes else states_MH
     for layer in module.encoder.layer:
         states_RH = _layer(layer, config, states_RH, packing, masks)
-    padded = states_RH.new_zeros(mask_BT.numel(), states_RH.shape[1])
-    return padded.index_copy(0, packing.token_M, states_RH[:num_tokens]).view(*packing.shape, -1)[:, :width]
+    states_MH = states_RH[:num_tokens] if few_shapes else states_RH
+    padded = states_MH.new_zeros(mask_BT.numel(), states_MH.shape[1])
+    return padded.index_copy(0, packing.token_M, states_MH).view(*packing.shape, -1)[:, :width]
 
 
 def _embed(embeddings: Any, config: Any, input_ids_BT: Tensor, packing: Packing, masks: KeepMasks) -> Tensor:
@@ -212,7 +213,7 @@ def _to_heads(rows: Tensor, packing: Packing, parts: int, num_heads: int) -> Ten
 
 
 def _from_heads(heads: Tensor, packing: Packing, num_heads: int) -> Tensor:
-    """(parts, B · A, T, D) as (R, parts · A · D); rows from M on are 0."""
+    """(parts, B · A, T, D) as (R, parts · A · D), 0 in rows that are no tokens."""
     parts, size = heads.shape[0], heads.shape[-1]
     num_texts, width = packing.shape
     text_M, place_M = packing.token_M // width, packing.token_M % width

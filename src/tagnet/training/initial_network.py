@@ -78,7 +78,7 @@ def initial_network(config: TrainConfig, encoder: Encoder, prepared: Prepared, t
     if packs(config.trainer, network.encoder):
         network.packed = True
         num_seen = train_seen_rows(network.encoder, rows_met(tokens.take(train), encoder.pad_id))
-        logger.info("packed: nothing is computed at padding, and %d rows of the word embeddings are trained", num_seen)
+        logger.info("packed: padding is left out, and %d rows of the word embeddings are trained", num_seen)
     # Published encoders come in evaluation mode, and Lightning leaves modes as they are.
     return network.train()
 

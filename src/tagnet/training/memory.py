@@ -24,6 +24,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from tagnet.model.network import TaggerNetwork
+from tagnet.model.packed import rounded
 
 HEAP_SLACK = 1.5
 """What a process on a CPU is given beyond what its tensors need. The heap of the GNU C library keeps freed blocks below
@@ -161,7 +162,10 @@ def _trace(network: TaggerNetwork, shape: BatchShape, dtype: torch.dtype | None,
     for parameter in network.parameters():
         memo[id(parameter)] = nn.Parameter(mode.from_tensor(parameter.detach()), parameter.requires_grad)
     twin = copy.deepcopy(network, memo).train(train)
-    # Packing needs to see which tokens are padding. Padded, the batch is the largest that it can be.
+    # Packing needs to see which tokens are padding. Padded, the batch is the largest that it can be, but for what
+    # packing in half precision adds to have few shapes: longer texts might not fit the encoder, more of them do.
+    if twin.packed and train and dtype is not None:
+        shape = replace(shape, sequences=-(-shape.sequences * rounded(shape.tokens) // shape.tokens))
     twin.packed = False
     with mode, _LiveBytes([*twin.parameters(), *twin.buffers()]) as live, torch.set_grad_enabled(train):
         loss = training_step(twin, stand_in(twin, shape), dtype)

@@ -102,7 +102,8 @@ class TaggerModule(pl.LightningModule):
         if self.device.type != "cpu" or self.device_mesh is not None:
             nn.utils.clip_grad_norm_(self.parameters(), most)
             return
-        # That multiplies every gradient, by 1 where nothing is to be clipped; on a processor it costs nothing to look.
+        # `clip_grad_norm_` multiplies every gradient, by 1 where there is nothing to clip, so that a GPU need not be
+        # waited for. A processor can look at the norm first.
         norm = nn.utils.get_total_norm([each.grad for each in self.parameters() if each.grad is not None])
         if not norm <= most:
             nn.utils.clip_grads_with_norm_(self.parameters(), most, norm)

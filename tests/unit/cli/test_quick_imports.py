@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import ModuleType
 
 import pytest
+
+from tagnet.cli.quick_imports import _Finder, _with
 
 QUICK = """
 import importlib, sys
@@ -25,7 +32,9 @@ NOT_NEEDED = (
     "sympy",
     "matplotlib",
     "pandas",
+    "pyarrow",
     "sklearn",
+    "boto3.session",
 )
 
 
@@ -61,8 +70,35 @@ def test_optimizers_step_without_the_compiler() -> None:
             "print(isinstance(torch.compile(torch.nn.Linear(1, 1)), torch._dynamo.OptimizedModule))",
             ["2.0", "True"],
         ),
-        ("import torch._dynamo.eval_frame as e, torch\nprint(torch._dynamo.eval_frame is e)", ["True"]),
+        (
+            "import torch._dynamo.eval_frame as e, torch\n"
+            "print(torch._dynamo.eval_frame is e, torch._dynamo.OptimizedModule is e.OptimizedModule)",
+            ["True True"],
+        ),
+        (
+            "import torch._dynamo.config as config\nimport torch._dynamo.guards, torch\n"
+            "print(torch._dynamo.guards.config is config, torch._dynamo.config is config)",
+            ["True True"],
+        ),
         ("import torch._dynamo\nprint(torch._dynamo.config.suppress_errors)", ["False"]),
+        (
+            "from torch.distributed.tensor.placement_types import Placement, Shard\nimport torch.distributed.tensor\n"
+            "from torch.distributed.tensor.placement_types import Shard as Again\n"
+            "print(isinstance(Shard(0), Placement), issubclass(Again, Placement), isinstance(Again(0), Shard))",
+            ["True True True"],
+        ),
+        (
+            "from torch.distributed.tensor import DTensor\nprint(callable(DTensor.from_local), isinstance(1, DTensor))",
+            ["True False"],
+        ),
+        (
+            "import torchmetrics.aggregation, torchmetrics, pickle\n"
+            "print(torchmetrics.MeanMetric is torchmetrics.aggregation.MeanMetric)\n"
+            "print(type(pickle.loads(pickle.dumps(torchmetrics.MeanMetric()))).__name__)",
+            ["True", "MeanMetric"],
+        ),
+        ("import boto3\nprint(boto3.__version__.count('.'))", ["2"]),
+        ("from boto3.session import Session\nimport boto3\nprint(boto3.Session is Session)", ["True"]),
         (
             "from torch._dynamo._trace_wrapped_higher_order_op import TransformGetItemToIndex as T\n"
             "with T():\n    print(type(T()).__name__)",
@@ -91,7 +127,6 @@ def test_optimizers_step_without_the_compiler() -> None:
         ),
         ("import torchmetrics.functional as f\nprint(f.accuracy.__name__)", ["accuracy"]),
         (
-            "import torch, torchmetrics\nmetric = torchmetrics.Metric.__subclasses__\n"
             "from torchmetrics.aggregation import MeanMetric\nmean = MeanMetric()\nmean.update(1.0)\n"
             "print(type(mean.plot()[0]).__name__)",
             ["Figure"],
@@ -154,3 +189,69 @@ def test_what_is_there_already_stays() -> None:
         timeout=120,
     )
     assert done.stdout.split() == ["builtin_function_or_method"]
+
+
+@pytest.fixture
+def begin_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Write a package `small`, with a part, that begins with a function `f`."""
+
+    def write(text: str, part: str = "") -> None:
+        (tmp_path / "small").mkdir()
+        (tmp_path / "small" / "__init__.py").write_text(text)
+        (tmp_path / "small" / "part.py").write_text(part)
+        importlib.invalidate_caches()
+
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "meta_path", [_Finder("small", _with("f")), *sys.meta_path])
+    yield write
+    for name in [name for name in sys.modules if name.partition(".")[0] == "small"]:
+        del sys.modules[name]
+
+
+def test_a_module_that_fails_can_be_asked_again(
+    begin_small: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin_small("import os\nif 'SMALL_WORKS' not in os.environ:\n    raise ImportError('not yet')\ndef f(): return 1\n")
+    small = importlib.import_module("small")
+    f = small.f
+    for _ in range(2):
+        with pytest.raises(ImportError, match="not yet"):
+            f()
+        assert "os" not in vars(small)
+    monkeypatch.setenv("SMALL_WORKS", "1")
+    assert f() == 1
+    assert type(small) is ModuleType
+    assert small.f is not f
+
+
+def test_a_name_that_the_whole_module_has_not_is_said_to_be_missing(begin_small: Callable[..., None]) -> None:
+    begin_small("")
+    f = importlib.import_module("small").f
+    with pytest.raises(ImportError, match="cannot import name 'f' from 'small'"):
+        f()
+
+
+@pytest.mark.parametrize("text", ["def f(): return 1\n", "import small.part\ndef f(): return 1\n"])
+def test_a_part_comes_after_the_whole_and_once(begin_small: Callable[..., None], text: str) -> None:
+    begin_small(text, "import sys\nhad_f = 'part' not in vars(sys.modules['small'])\nobject_ = object()\n")
+    part = importlib.import_module("small.part")
+    small = importlib.import_module("small")
+    assert type(small) is ModuleType
+    assert small.part is part is sys.modules["small.part"]
+    assert part.__spec__ is not None
+    assert part.__spec__.name == "small.part"
+    assert importlib.reload(part) is part
+
+
+def test_a_part_that_is_not_there_is_said_to_be_missing(begin_small: Callable[..., None]) -> None:
+    begin_small("def f(): return 1\n")
+    importlib.import_module("small")
+    with pytest.raises(ModuleNotFoundError, match=r"small\.other"):
+        importlib.import_module("small.other")
+
+
+def test_another_thread_waits_until_a_module_is_whole(begin_small: Callable[..., None]) -> None:
+    begin_small("import time\ntime.sleep(0.3)\nlater = 5\ndef f(): return 1\n")
+    small = importlib.import_module("small")
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(lambda _: small.later, range(4))) == [5] * 4
