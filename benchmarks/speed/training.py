@@ -5,7 +5,7 @@
     python -m benchmarks.speed.training plot        docs/images/speed_training.svg
 
 In every round each contender trains once, in a process of its own, one after the other; ratios are taken round by
-round. A round is never run twice. A round of protocol B takes about four minutes on two cores. TAGNET_DATA names the
+round. A round is never run twice. A round takes about five minutes on two cores. TAGNET_DATA names the
 data.
 """
 
@@ -30,7 +30,7 @@ NAME = "training"
 RESULTS = Path(__file__).parent / "results"
 PLOT = Path(__file__).parents[2] / "docs" / "images" / "speed_training.svg"
 STEPS = {"trainer_padded": 16}
-"""Steps of a contender; of all others 32, an epoch of protocol B."""
+"""Steps of a contender; of all others 96, three epochs of protocol B."""
 PLACED = {"OMP_PROC_BIND": "true", "OMP_PLACES": "cores"}
 """A core for each thread, for every contender: a small machine was seen to keep both threads on one."""
 WORDS = {
@@ -51,7 +51,7 @@ def run(recipes: Sequence[str], rounds: int, threads: int) -> None:
             entry: dict[str, Any] = {"recipe": recipe, "round": number, "threads": threads}
             for contender in CONTENDERS:
                 words = [contender, "--recipe", recipe, "--threads", str(threads), "--seed", str(number)]
-                words += ["--steps", str(STEPS.get(contender, 32))]
+                words += ["--steps", str(STEPS.get(contender, 96))]
                 print(f"{recipe}, round {number}: {contender}", file=sys.stderr, flush=True)
                 done = subprocess.run(
                     [sys.executable, "-W", "ignore", "-m", "benchmarks.speed.contenders", *words],
