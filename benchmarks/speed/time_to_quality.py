@@ -42,7 +42,10 @@ GOAL = 0.74
 CAP = 900
 SETTINGS: dict[str, tuple[Mapping[str, float], ...]] = {
     "tagnet": tuple({"epochs": epochs} for epochs in (1, 2, 3, 4, 6, 8)),
-    "trainer": tuple({"epochs": epochs, "lr": lr} for epochs in (3, 4, 5, 6, 8, 12) for lr in (3e-4, 5e-4)),
+    "trainer": (
+        *({"epochs": epochs, "lr": lr} for epochs in (3, 4, 5, 6, 8, 12) for lr in (3e-4, 5e-4)),
+        {"epochs": 24, "lr": 5e-4},
+    ),
     "setfit": tuple({"iterations": number} for number in (0, 1)),
 }
 WORDS = {"tagnet": "tagnet", "trainer": "Trainer, tuned, bfloat16", "setfit": "SetFit"}

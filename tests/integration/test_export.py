@@ -18,6 +18,9 @@ from tagnet.training.fit import Run, fit
 
 Tagnet = Callable[..., tuple[int, str, str]]
 
+AT_LENGTH = ("huggingface", "torch-export")
+"""Formats that the contract tests compare on fewer records, and whose exports take longest."""
+
 
 def test_the_validation_records_of_the_run_are_the_judges(small_run: Run, tagnet: Tagnet, tmp_path: Path) -> None:
     code, out, err = tagnet(
@@ -118,7 +121,9 @@ def real_run(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Run
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("to", FORMATS)
+@pytest.mark.parametrize(
+    "to", [pytest.param(name, marks=[pytest.mark.long] if name in AT_LENGTH else []) for name in FORMATS]
+)
 def test_a_thousand_real_records(to: str, real_run: Run, shared_data: Path, tagnet: Tagnet, tmp_path: Path) -> None:
     words = ["--to", to, "--output", str(tmp_path / to), "--records", str(shared_data / "projects.json")]
     code, _, err = tagnet("export", str(real_run.dir / "bundle"), *words)

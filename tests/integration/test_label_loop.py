@@ -37,7 +37,7 @@ class Killed(BaseException):
 def _no_reports() -> Iterator[None]:
     """A run's report takes longer to draw than these runs take to train, and no loop reads it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tagnet.training.results.write_report", lambda path, *rest, **more: path.write_text(""))
+        patch.setattr("tagnet.evaluation.report.write_report", lambda path, *rest, **more: path.write_text(""))
         yield
 
 

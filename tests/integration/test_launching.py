@@ -54,6 +54,7 @@ def run_together(commands: list[list[str]], folder: Path) -> None:
         assert process.returncode == 0, (words, said)
 
 
+@pytest.mark.long
 def test_every_command_that_starts_processes_runs(repository: Path, tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

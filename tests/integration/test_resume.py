@@ -63,7 +63,9 @@ def kill_at(step: int, folder: Path, *settings: str) -> None:
     assert not (folder / "metrics.json").exists()
 
 
-@pytest.mark.parametrize("processes", PROCESSES)
+@pytest.mark.parametrize(
+    "processes", ["one", pytest.param("two", marks=pytest.mark.long), "two that share the weights"]
+)
 def test_killed_runs_end_with_the_metrics_of_an_undisturbed_one(processes: str, tmp_path: Path) -> None:
     more = PROCESSES[processes]
     finish(tmp_path / "undisturbed", *more)

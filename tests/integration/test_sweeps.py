@@ -76,7 +76,10 @@ def test_a_grid_runs_every_combination(one_after_the_other: Path) -> None:
     assert (one_after_the_other / "best.yaml").is_file()
 
 
-@pytest.mark.parametrize("launcher", ["joblib", "submitit_local", "ray"])
+@pytest.mark.parametrize(
+    "launcher",
+    [pytest.param("joblib", marks=pytest.mark.long), "submitit_local", pytest.param("ray", marks=pytest.mark.long)],
+)
 def test_every_launcher_does_the_same(launcher: str, one_after_the_other: Path, records: str, tmp_path: Path) -> None:
     sweep(tmp_path / "sweep", *SETTINGS, records, "loss=bce,focal", f"launcher={launcher}")
     found = [outcome(trial) for trial in read_trials(tmp_path / "sweep")]
@@ -90,6 +93,7 @@ def test_a_finished_grid_is_not_run_again(one_after_the_other: Path, records: st
     assert read_trials(one_after_the_other) == before
 
 
+@pytest.mark.long
 def test_the_order_of_the_keys_changes_no_trial(records: str, tmp_path: Path) -> None:
     words = (*SETTINGS, records, "trainer.max_epochs=1")
     keys = ("loss=bce,focal", "optim.lr=1e-4,2e-4")

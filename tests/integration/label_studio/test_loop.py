@@ -89,6 +89,7 @@ def at(folder: Path) -> str:
     return f"round {len(places) - 1}, done: {', '.join(done) or 'nothing'}"
 
 
+@pytest.mark.long
 def test_five_rounds_killed_twice_end_as_those_that_nobody_killed(studio: Any, start: Start, tmp_path: Path) -> None:
     rows = json.loads((files("tagnet.corpus") / "projects.json").read_text(encoding="utf-8"))[-420:]
     truth = {row["id"]: row["tags"] for row in rows}

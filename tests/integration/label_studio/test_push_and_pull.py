@@ -22,6 +22,7 @@ def records_of(tasks: list[dict[str, Any]]) -> Counter[str]:
     return Counter(str(task["data"]["project_id"]) for task in tasks)
 
 
+@pytest.mark.long
 def test_2032_projects_out_answered_by_two_back_and_trained_on(
     studio: Any,
     proxy: Any,
