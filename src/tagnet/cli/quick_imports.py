@@ -91,8 +91,9 @@ def _execute(module: ModuleType) -> None:
             vars(module).update(names)
             spec.loader = loader
             raise
-        del module._executed_by
-        module.__class__ = ModuleType  # type: ignore[assignment]
+        vars(module).pop("_executed_by")
+        if type(module) is _Begun:  # some give themselves a class of their own
+            module.__class__ = ModuleType
 
 
 class _Beginner(Loader):
