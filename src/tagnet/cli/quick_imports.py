@@ -93,7 +93,7 @@ def _execute(module: ModuleType) -> None:
             raise
         vars(module).pop("_executed_by")
         if type(module) is _Begun:  # some give themselves a class of their own
-            module.__class__ = ModuleType
+            module.__class__ = ModuleType  # type: ignore[assignment]
 
 
 class _Beginner(Loader):
