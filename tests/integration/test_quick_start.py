@@ -93,6 +93,7 @@ def test_the_first_step_waits_for_nothing_that_it_does_not_need(train: Process) 
     assert said[-1] == "FIRST STEP []"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [
@@ -109,6 +110,7 @@ def test_runs_that_need_more_find_it(train: Process, tmp_path: Path, settings: t
     assert 0 < metrics["test"]["map"]["value"] <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 def test_memory_is_traced_as_ever(train: Process, precision: str) -> None:
     assert "TRACED True" in train(f"trainer.precision={precision}", "evaluation.baselines=[]", patch=TRACED)

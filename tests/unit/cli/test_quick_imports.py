@@ -62,6 +62,7 @@ def test_optimizers_step_without_the_compiler() -> None:
     assert said == ["True False"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("script", "expected"),
     [
