@@ -135,7 +135,8 @@ def test_a_packing_knows_each_token() -> None:
 def test_few_numbers_are_computed_with_and_none_an_eighth_too_large(number: int) -> None:
     assert number <= rounded(number) < number * 9 / 8
     assert rounded(rounded(number)) == rounded(number)
-    assert len({rounded(each) for each in range(2**9, 2**10)}) == 9
+    octave = range(1 << (number.bit_length() - 1), 1 << number.bit_length())
+    assert len({rounded(each) for each in octave[:: max(1, len(octave) // 64)]}) <= 9
 
 
 def test_products_in_half_precision_have_few_shapes() -> None:
