@@ -33,7 +33,6 @@ def quick_imports(*, compiles: bool = False, parallel: bool = False) -> Iterator
         compiles: whether the process will need torch's compiler; it is then imported as ever.
         parallel: whether several processes will train together; what that takes is then imported as ever.
     """
-    found = {each.name for each in sys.meta_path if isinstance(each, BegunFinder)}
     for name, begin in _BEGINNINGS.items():
         whole = (compiles and name.startswith(_COMPILER)) or (parallel and name.startswith(_PARALLEL))
         known = name in sys.modules or any(
